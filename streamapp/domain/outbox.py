@@ -1,0 +1,91 @@
+"""The outbox entry of a task: what dispatch remembers of it, and nothing a decision does not need.
+
+Folded from the same facts by the same state machine as the diary's task (`progress`), but with the payload of a job
+instead of a history. An entry that ended shrinks to `Closed`, which is what recognises a late second acceptance.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from streamapp.domain.facts import (
+    Json,
+    Recorded,
+    TaskAccepted,
+    TaskDispatched,
+    TaskExecutionFailed,
+    TaskExecutionStarted,
+    TaskRetryScheduled,
+)
+from streamapp.domain.policy import Policy
+from streamapp.domain.progress import Progress, State, advance
+
+
+@dataclass(slots=True)
+class Open:
+    """A task that has not ended. Times are the broker's, in milliseconds; `offset` is the last fact folded.
+
+    `changed_at` is when the state was entered; `error` and `retryable` tell of the last counted failure.
+    """
+
+    task_id: str
+    offset: int = -1
+    progress: Progress = field(default_factory=Progress)
+    type: str | None = None
+    payload: Json = None
+    policy: Policy | None = None
+    changed_at: int = 0
+    not_before: int = 0
+    dispatched_at: int = 0
+    queue: str | None = None
+    error: str | None = None
+    retryable: bool = True
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Closed:
+    """A task that has ended, or facts of one that was never accepted: nothing is ever done for it."""
+
+    offset: int
+    accepted_id: str | None
+    state: State
+
+
+Memory: TypeAlias = Open | Closed
+
+
+def remember(memory: Memory | None, recorded: Recorded) -> Memory:
+    """Fold one fact. May change `memory` in place and return it: for callers who own the only reference."""
+    if memory is None:
+        memory = Open(recorded.fact.task_id)
+    if recorded.offset <= memory.offset:
+        return memory
+    memory.offset = recorded.offset
+    if isinstance(memory, Closed):
+        return memory
+    progress, fact = memory.progress, recorded.fact
+    accepted = progress.accepted_id is not None
+    state, attempt, token = progress.state, progress.attempt, progress.tokens.get(progress.attempt)
+    advance(progress, fact)
+    changed = (progress.state, progress.attempt) != (state, attempt)
+    if changed:
+        memory.changed_at = recorded.at
+    if progress.attempt != attempt:
+        memory.dispatched_at, memory.queue = 0, None
+    match fact:
+        case TaskAccepted() if not accepted:
+            memory.type, memory.payload, memory.policy = fact.type, fact.payload, fact.policy
+            memory.traceparent = fact.traceparent
+        case TaskDispatched() if fact.attempt == progress.attempt and not memory.dispatched_at:
+            memory.dispatched_at, memory.queue = recorded.at, fact.queue
+        case TaskExecutionStarted() if progress.state is State.RUNNING and progress.tokens.get(attempt) != token:
+            memory.changed_at = recorded.at  # a later claim of the same attempt restarts its clock
+        case TaskExecutionFailed() if changed:
+            memory.error, memory.retryable = fact.error_type, fact.retryable
+        case TaskRetryScheduled() if changed:
+            memory.not_before = fact.not_before
+        case _:
+            pass
+    if progress.terminal:
+        return Closed(memory.offset, progress.accepted_id, progress.state)
+    return memory

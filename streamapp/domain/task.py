@@ -1,0 +1,198 @@
+"""A task as the diary tells it: `evolve` folds one fact, `fold` many.
+
+`evolve` is pure and total: any fact, in any order, once or many times, is accepted. Facts at or below the task's
+offset were folded before and change nothing; a fact whose id is already in the history is the same fact, counted as a
+duplicate. What is unexpected stays in the history and is named in the anomalies.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from streamapp.domain.facts import (
+    AnyFact,
+    Json,
+    Origin,
+    Recorded,
+    TaskAccepted,
+    TaskDispatched,
+    TaskExecutionCompleted,
+    TaskExecutionFailed,
+    TaskExecutionStarted,
+    TaskFailedPermanently,
+    TaskRejected,
+    TaskRetryScheduled,
+)
+from streamapp.domain.outcome import cut
+from streamapp.domain.policy import Policy
+from streamapp.domain.progress import Progress, State, advance
+
+MAX_HISTORY = 200
+"""Facts kept per task. Far above what policies ask for; what a flood of strange facts adds is counted, not kept."""
+
+MAX_DETAIL_BYTES = 1024
+"""Texts in a history entry are cut to this; the fact in the diary has them whole."""
+
+MAX_DETAIL_ERRORS = 5
+"""Field errors shown of a rejection."""
+
+MAX_ERROR_BYTES = 200
+"""Pointer and message of a field error are cut to this: anybody may have a submission refused as often as they like."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One fact in a task's history. `at` is the broker's time in milliseconds."""
+
+    offset: int
+    at: int
+    fact: str
+    id: str
+    source: str
+    attempt: int | None = None
+    worker: str | None = None
+    detail: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Anomaly:
+    """What was odd about the fact at `offset`."""
+
+    offset: int
+    fact: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Task:
+    """State with full history. `offset` is the last fact folded; `duplicates` counts facts seen again."""
+
+    task_id: str
+    offset: int = -1
+    progress: Progress = field(default_factory=Progress)
+    type: str | None = None
+    payload: Json = None
+    policy: Policy | None = None
+    origin: Origin | None = None
+    accepted_at: int | None = None
+    ended_at: int | None = None
+    not_before: int | None = None
+    result: Json = None
+    history: list[Entry] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
+    duplicates: int = 0
+    dropped: int = 0
+
+    @property
+    def state(self) -> State:
+        """The derived state."""
+        return self.progress.state
+
+
+def evolve(task: Task | None, recorded: Recorded) -> Task:
+    """The task after one more fact. The argument is left as it was."""
+    folded = Task(recorded.fact.task_id) if task is None else _copy(task)
+    apply(folded, recorded)
+    return folded
+
+
+def fold(task: Task | None, facts: Iterable[Recorded]) -> Task | None:
+    """The task after all `facts`; they all belong to it. None only if there was neither a task nor a fact."""
+    folded = None if task is None else _copy(task)
+    for recorded in facts:
+        if folded is None:
+            folded = Task(recorded.fact.task_id)
+        apply(folded, recorded)
+    return folded
+
+
+def apply(task: Task, recorded: Recorded) -> None:
+    """Fold one fact into `task` in place: for callers who own the only reference to it."""
+    if recorded.offset <= task.offset:
+        return
+    task.offset = recorded.offset
+    fact = recorded.fact
+    if any(entry.id == fact.id for entry in task.history):
+        task.duplicates += 1
+        return
+    accepted = task.progress.accepted_id is not None
+    was_terminal = task.progress.terminal
+    before = (task.progress.state, task.progress.attempt)
+    odd = advance(task.progress, fact)
+    moved = (task.progress.state, task.progress.attempt) != before
+    if len(task.history) >= MAX_HISTORY:
+        task.dropped += 1
+    else:
+        task.history.append(_entry(recorded))
+        if odd is not None:
+            task.anomalies.append(Anomaly(recorded.offset, fact.NAME, odd))
+    if isinstance(fact, TaskAccepted) and not accepted:
+        task.type, task.payload, task.policy, task.origin = fact.type, fact.payload, fact.policy, fact.origin
+        task.accepted_at = recorded.at
+    if task.progress.terminal and not was_terminal:
+        task.ended_at = recorded.at
+        if isinstance(fact, TaskExecutionCompleted):
+            task.result = fact.result
+    if isinstance(fact, TaskRetryScheduled) and moved:
+        task.not_before = fact.not_before
+    elif task.progress.state is not State.RETRY_SCHEDULED:
+        task.not_before = None
+
+
+def _entry(recorded: Recorded) -> Entry:
+    fact = recorded.fact
+    attempt = None if isinstance(fact, TaskAccepted | TaskRejected) else fact.attempt
+    worker = getattr(fact, "worker", None)
+    return Entry(recorded.offset, recorded.at, fact.NAME, fact.id, fact.source, attempt, worker, _detail(fact))
+
+
+def _detail(fact: AnyFact) -> dict[str, Json]:
+    """What a reader of the history wants to know beyond attempt and worker. Payload and result stand in the task."""
+    match fact:
+        case TaskAccepted():
+            return {"type": fact.type, "origin": fact.origin.kind}
+        case TaskRejected():
+            errors = [
+                {"pointer": cut(error.pointer, MAX_ERROR_BYTES), "message": cut(error.message, MAX_ERROR_BYTES)}
+                for error in fact.errors[:MAX_DETAIL_ERRORS]
+            ]
+            return {"reason": cut(fact.reason, MAX_DETAIL_BYTES), "errors": errors, "origin": fact.origin.kind}
+        case TaskDispatched():
+            return {"queue": fact.queue}
+        case TaskExecutionStarted():
+            return {"epoch": fact.token.epoch, "claim": fact.token.claim, "redelivered": fact.redelivered}
+        case TaskExecutionCompleted():
+            return {"epoch": fact.token.epoch, "claim": fact.token.claim, "durationMs": fact.duration_ms}
+        case TaskExecutionFailed():
+            return {
+                "epoch": fact.token.epoch,
+                "claim": fact.token.claim,
+                "durationMs": fact.duration_ms,
+                "errorType": cut(fact.error_type, MAX_DETAIL_BYTES),
+                "message": cut(fact.message, MAX_DETAIL_BYTES),
+                "retryable": fact.retryable,
+            }
+        case TaskRetryScheduled():
+            reason = cut(fact.reason, MAX_DETAIL_BYTES)
+            return {"notBefore": fact.not_before, "reason": reason, "failures": fact.failures}
+        case TaskFailedPermanently():
+            return {"reason": cut(fact.reason, MAX_DETAIL_BYTES)}
+
+
+def _copy(task: Task) -> Task:
+    return Task(
+        task.task_id,
+        task.offset,
+        task.progress.copy(),
+        task.type,
+        task.payload,
+        task.policy,
+        task.origin,
+        task.accepted_at,
+        task.ended_at,
+        task.not_before,
+        task.result,
+        list(task.history),
+        list(task.anomalies),
+        task.duplicates,
+        task.dropped,
+    )
