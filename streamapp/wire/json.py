@@ -1,0 +1,63 @@
+"""JSON as streamapp reads and writes it: strict RFC 8259, UTF-8, no NaN, bounded depth."""
+
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 64
+"""Deepest nesting accepted in a payload: far below what the decoders bear, so that no view can fail to encode it."""
+
+_encoder = msgspec.json.Encoder()
+_sorting = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder()
+
+
+class Malformed(ValueError):
+    """Not JSON, or JSON that streamapp refuses. The message says why and never quotes the input."""
+
+
+def parse(data: bytes) -> Any:
+    """Parse one JSON value.
+
+    Raises:
+        Malformed: not JSON in UTF-8, a number out of range (NaN and infinities are not JSON), or nested too deep.
+    """
+    try:
+        value = _decoder.decode(data)
+    except RecursionError:
+        raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from None
+    except msgspec.MsgspecError as error:
+        raise Malformed(str(error)) from None
+    except UnicodeError:
+        raise Malformed("not UTF-8") from None
+    if too_deep(data, value):
+        raise Malformed(f"nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def too_deep(data: bytes, value: Any) -> bool:
+    """Whether `value`, decoded from `data`, nests deeper than MAX_DEPTH. Brackets are counted first: that is cheap."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def dump(value: Any) -> bytes:
+    """Encode compactly, in the order given."""
+    return _encoder.encode(value)
+
+
+def canonical(value: Any) -> bytes:
+    """Encode with sorted keys: equal values give equal bytes."""
+    return _sorting.encode(value)
+
+
+def _children(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return list(item.values())
+    return item if isinstance(item, list) else []
