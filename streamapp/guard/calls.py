@@ -1,0 +1,109 @@
+"""Calls of Lua scripts from the event loop, sent together.
+
+In: a script, keys, arguments. Out: the script's reply, or Unavailable. Calls made while others are under way wait for
+them and then go in one pipeline, so that many jobs cost one round trip. Nothing is ever sent twice behind a caller's
+back: an answer that got lost is Unavailable, and only the caller knows whether asking again is safe.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from streamapp.domain.errors import Unavailable
+from streamapp.guard.scripts import Script
+from streamapp.telemetry import describe
+
+Argument = str | int | bytes
+MAX_PIPELINE = 200
+"""Calls in one pipeline: bounds how long a reply can wait for the others."""
+
+
+@dataclass(slots=True)
+class _Call:
+    script: Script
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+    reply: asyncio.Future[Any]
+
+
+class Calls:
+    """Sends script calls over an asyncio client. `timeout_seconds` bounds one pipeline."""
+
+    def __init__(self, redis_url: str, timeout_seconds: float) -> None:
+        self.redis: Redis = Redis.from_url(
+            redis_url,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._timeout_seconds = timeout_seconds
+        self._waiting: deque[_Call] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """The script's reply.
+
+        Raises:
+            Unavailable: Redis is away, did not answer in time, or refused (out of memory, read-only, no permission).
+        """
+        reply = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(script, keys, arguments, reply))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all(), name="guard-calls")
+        return await reply
+
+    async def close(self) -> None:
+        """Fail what waits and close the connections."""
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.wait({self._sender})
+        self._fail(list(self._waiting), Unavailable("the guard is closed"))
+        self._waiting.clear()
+        await self.redis.aclose()
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_PIPELINE))]
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._send(calls)
+            except (RedisError, OSError) as error:  # asyncio's TimeoutError is an OSError
+                self._fail(calls, Unavailable(f"Redis: {describe(error)}"))
+            except asyncio.CancelledError:
+                self._fail(calls, Unavailable("the guard was closed before Redis answered"))
+                raise
+
+    async def _send(self, calls: Sequence[_Call]) -> None:
+        unknown = await self._pipeline(calls)
+        if unknown:  # a Redis that was restarted or flushed has forgotten the scripts, and has not run them
+            for script in {call.script for call in unknown}:
+                await self.redis.script_load(script.source)
+            for call in await self._pipeline(unknown):
+                self._fail([call], Unavailable("Redis does not keep the guard's scripts"))
+
+    async def _pipeline(self, calls: Sequence[_Call]) -> list[_Call]:
+        pipeline = self.redis.pipeline(transaction=False)
+        for call in calls:
+            pipeline.execute_command("EVALSHA", call.script.digest, len(call.keys), *call.keys, *call.arguments)
+        replies = await pipeline.execute(raise_on_error=False)
+        unknown = []
+        for call, reply in zip(calls, replies, strict=True):
+            if isinstance(reply, NoScriptError):
+                unknown.append(call)
+            elif isinstance(reply, Exception):
+                self._fail([call], Unavailable(f"Redis: {describe(reply)}"))
+            elif not call.reply.done():
+                call.reply.set_result(reply)
+        return unknown
+
+    def _fail(self, calls: Sequence[_Call], error: Unavailable) -> None:
+        for call in calls:
+            if not call.reply.done():
+                call.reply.set_exception(error)
