@@ -1,0 +1,40 @@
+"""What api, ingest, dispatch and worker share, made from the settings: the registry of task types and the fact log.
+
+Comes in: settings. Goes out: values ready for use. Never touches faust, RabbitMQ or Redis: every role may use it.
+"""
+
+from streamapp.producer.kafka import KafkaFactLog
+from streamapp.settings import Settings
+from streamapp.tasktypes import Registry
+from streamapp.tasktypes.loading import load_types
+from streamapp.tasktypes.shipped import TYPES
+from streamapp.wire.sealing import Sealer
+
+
+def registry(settings: Settings) -> Registry:
+    """The task types of this installation: those that come with streamapp and those of the modules in the settings.
+
+    Raises:
+        ConfigurationError: a module that cannot be imported, a name used twice, an override of an unknown type, or a
+            sealing key that is missing or malformed.
+    """
+    tasks = settings.tasks
+    key = tasks.sealing_key
+    return Registry.of(
+        [*TYPES, *load_types(tasks.types, "STREAMAPP_TASKS__TYPES")],
+        default_policy=tasks.default_policy,
+        overrides={name: override.model_dump(exclude_none=True) for name, override in tasks.overrides.items()},
+        sealer=Sealer(key.get_secret_value()) if key else None,
+        max_payload_bytes=tasks.max_payload_bytes,
+    )
+
+
+def fact_log(settings: Settings, role: str) -> KafkaFactLog:
+    """The diary's door for a process of `role`. Start it before use, or enter it with `async with`."""
+    return KafkaFactLog(
+        settings.bootstrap_servers,
+        settings.names.lifecycle_topic,
+        client_id=f"streamapp-{role}-{settings.instance}",
+        request_timeout_seconds=settings.kafka.request_timeout_seconds,
+        max_record_bytes=settings.kafka.max_record_bytes,
+    )
