@@ -1,0 +1,70 @@
+"""The fold of the diary: facts into tasks and totals."""
+
+import asyncio
+
+from streamapp.domain.facts import Recorded
+from streamapp.domain.task import Task, apply
+from streamapp.domain.totals import count, count_unreadable, look
+from streamapp.stream.batch import RecordBatch
+from streamapp.stream.engine import StreamApp
+from streamapp.stream.resident import Resident
+from streamapp.stream.topics import TopicPlan
+from streamapp.telemetry import get_log
+from streamapp.wire import facts
+from tables.tasks import Tasks
+from tables.totals import PartitionTotals
+
+NAME = "diary"
+RECORDS_BETWEEN_YIELDS = 200
+
+log = get_log(__name__)
+
+
+class Diary(Resident):
+    """Folds record batches into the tables of the views."""
+
+    def __init__(self, topic: str, tasks: Tasks, totals: PartitionTotals) -> None:
+        self.topic = topic
+        self.tasks = tasks
+        self.totals = totals
+
+    async def fold(self, batch: RecordBatch) -> None:
+        """Fold a batch and make it durable, totals first (`domain/totals`).
+
+        A record that is no fact is counted, kept visible with its reason, and skipped.
+        """
+        totals = self.totals.get(batch.partition)
+        touched: dict[bytes, Task] = {}
+        for number, record in enumerate(batch.records):
+            if number % RECORDS_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+            try:
+                fact = facts.decode(record.key, record.value)
+            except facts.Undecodable as error:
+                place = {"topic": batch.topic, "partition": batch.partition, "offset": record.offset}
+                log.warning("a record of the diary is no fact, skipped", reason=str(error), **place)
+                count_unreadable(totals, record.offset, record.at, str(error))
+                continue
+            key = fact.task_id.encode()
+            task = touched.get(key)
+            if task is None:
+                task = touched[key] = self.tasks.get(batch.partition, key) or Task(fact.task_id)
+            before, recorded = look(task), Recorded(fact, record.offset, record.at)
+            apply(task, recorded)
+            count(totals, before, task, recorded)
+        await self.totals.write(batch.partition, totals, batch.end)
+        await self.tasks.write(batch.partition, touched, batch.end)
+
+    async def restored(self) -> None:
+        """Fold a partition anew whose totals were lost: they count what a fact changes, so no task may be ahead."""
+        for partition in self.tasks.table.held():
+            counted, folded = self.totals.table.applied(partition) or 0, self.tasks.table.applied(partition) or 0
+            if counted < folded:
+                log.warning("totals are behind the tasks, both are folded anew", partition=partition)
+                self.tasks.table.forget(partition)
+
+
+def register(app: StreamApp, plan: TopicPlan, diary: Diary) -> None:
+    """Register the agent with a StreamApp."""
+    app.residents.append(diary)
+    app.fold(NAME, plan, [diary.totals.table, diary.tasks.table], diary.fold, complete=True)

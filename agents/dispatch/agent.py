@@ -1,0 +1,112 @@
+"""The fold of dispatch: facts into the outbox, and the gate in front of the pump."""
+
+import asyncio
+
+from agents.dispatch.pump import Pump
+from streamapp.domain.facts import Recorded, TaskExecutionStarted
+from streamapp.domain.outbox import Closed, Memory, Open, remember
+from streamapp.stream.batch import RecordBatch
+from streamapp.stream.engine import StreamApp
+from streamapp.stream.horizon import Gates, Probe
+from streamapp.stream.resident import Resident
+from streamapp.stream.topics import TopicPlan
+from streamapp.telemetry import get_log
+from streamapp.wire import facts
+from tables.dedup import Dedup
+from tables.pending import Pending
+
+NAME = "dispatch"
+RECORDS_BETWEEN_YIELDS = 200
+
+log = get_log(__name__)
+
+
+class Dispatch(Resident):
+    """Folds record batches into the outbox and tells the pump what changed."""
+
+    def __init__(self, topic: str, pending: Pending, dedup: Dedup, gates: Gates, probe: Probe, pump: Pump) -> None:
+        self.tables = [dedup.table, pending.table]
+        self._topic = topic
+        self._pending = pending
+        self._dedup = dedup
+        self._gates = gates
+        self._probe = probe
+        self._pump = pump
+
+    async def fold(self, batch: RecordBatch) -> None:
+        """Fold a batch, make it durable, then let the pump see it."""
+        touched: dict[bytes, Memory] = {}
+        started: list[tuple[str, int]] = []
+        for number, record in enumerate(batch.records):
+            if number % RECORDS_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+            try:
+                fact = facts.decode(record.key, record.value)
+            except facts.Undecodable:
+                continue  # the diary names it among the unreadable; nothing can be due because of it
+            key = fact.task_id.encode()
+            memory = touched.get(key) or self._memory(batch.partition, key)
+            memory = touched[key] = remember(memory, Recorded(fact, record.offset, record.at))
+            if isinstance(fact, TaskExecutionStarted) and isinstance(memory, Open) and memory.queue:
+                started.append((memory.queue, memory.dispatched_at))
+        closed = {key: memory for key, memory in touched.items() if isinstance(memory, Closed)}
+        entries = {key: memory if isinstance(memory, Open) else None for key, memory in touched.items()}
+        # Closed first: an entry that is in both tables after a crash has ended, whatever the open one says.
+        await self._dedup.write(batch.partition, closed, batch.end)
+        await self._pending.write(batch.partition, entries, batch.end)
+        self._pump.moved_on(started)
+        if self._gates.advance(batch.partition, batch.end):
+            await self._open(batch.partition)
+        elif self._gates.is_open(batch.partition):
+            self._pump.changed(batch.partition, touched)
+
+    def _memory(self, partition: int, key: bytes) -> Memory | None:
+        closed = self._dedup.get(partition, key)
+        return self._pending.get(partition, key) if closed is None else closed
+
+    async def _open(self, partition: int) -> None:
+        due = await self._pump.open(partition)
+        log.info("gate open", partition=partition, open_entries=due)
+
+    async def start(self) -> None:
+        """Start the pump; it waits for a gate to open."""
+        await self._pump.start()
+
+    async def assigned(self, partitions: dict[str, set[int]]) -> None:
+        """Capture the horizon of every partition held now, before its first fact is folded."""
+        held = partitions.get(self._topic, set())
+        horizon = await self._probe.ends_patiently(self._topic, held)
+        # The lower one counts: with closed entries lost, what the open ones have seen would pass ended tasks as new.
+        reached = {partition: min(table.applied(partition) or 0 for table in self.tables) for partition in held}
+        self._gates.capture(horizon, reached)
+        log.info("horizon captured", horizon=horizon, reached=reached)
+        for partition in held:
+            if self._gates.is_open(partition):
+                await self._open(partition)
+
+    async def caught_up(self, partition: int, position: int) -> None:
+        """Nothing is left to read below `position`: what is missing there were markers and aborted records."""
+        if self._gates.advance(partition, position):
+            await self._open(partition)
+
+    def behind(self) -> dict[int, tuple[int, int]]:
+        """The partitions whose gate is shut: reached, horizon."""
+        return self._gates.waiting()
+
+    async def revoked(self) -> None:
+        """Shut every gate and settle what is in flight."""
+        self._gates.shut()
+        await self._pump.settle()
+
+    async def stop(self) -> None:
+        """Shut every gate, settle, stop."""
+        self._gates.shut()
+        await self._pump.stop()
+        await self._probe.close()
+
+
+def register(app: StreamApp, plan: TopicPlan, dispatch: Dispatch) -> None:
+    """Register the agent with a StreamApp."""
+    app.residents.append(dispatch)
+    app.fold(NAME, plan, dispatch.tables, dispatch.fold, complete=True)
+    app.when_idle(plan.name, dispatch.behind, dispatch.caught_up)

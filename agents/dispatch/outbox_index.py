@@ -1,0 +1,81 @@
+"""What is due, by partition: an index over the outbox in memory, rebuilt from it whenever a gate opens.
+
+Holds ids and times only; whoever acts reads the entry again and decides again, so a stale line here costs a look-up and
+nothing else.
+"""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from streamapp.domain.dispatch import AwaitStart, Decision, Nothing, Wait
+
+
+class PartitionIndex:
+    """The open entries of one partition: ready now, due later, or awaiting their start."""
+
+    def __init__(self) -> None:
+        self._ready: OrderedDict[bytes, None] = OrderedDict()
+        self._due: dict[bytes, int] = {}
+        self._timers: list[tuple[int, bytes]] = []
+        self._awaiting: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._due) + len(self._awaiting)
+
+    @property
+    def ready(self) -> int:
+        """Entries that are due now."""
+        return len(self._ready)
+
+    def put(self, key: bytes, decision: Decision) -> None:
+        """File an entry under what was decided about it."""
+        self.drop(key)
+        match decision:
+            case Wait(until):
+                self._wait(key, until)
+            case AwaitStart(queue, since):
+                self._awaiting[key] = (queue, since)
+            case Nothing():
+                pass
+            case _:
+                self._ready[key] = None
+
+    def drop(self, key: bytes) -> None:
+        """Forget an entry."""
+        self._ready.pop(key, None)
+        self._due.pop(key, None)
+        self._awaiting.pop(key, None)
+
+    def postpone(self, key: bytes, until_ms: int) -> None:
+        """Look at an entry again at `until_ms`."""
+        self.drop(key)
+        self._wait(key, until_ms)
+
+    def take(self, limit: int, now_ms: int) -> list[bytes]:
+        """Up to `limit` entries that are due, oldest first; they are no longer filed."""
+        while self._timers and self._timers[0][0] <= now_ms:
+            at, key = heapq.heappop(self._timers)
+            if self._due.get(key) == at:
+                del self._due[key]
+                self._ready[key] = None
+        taken: list[bytes] = []
+        while self._ready and len(taken) < limit:
+            taken.append(self._ready.popitem(last=False)[0])
+        return taken
+
+    def next_due(self) -> int | None:
+        """When the next timer fires, in milliseconds since the epoch."""
+        while self._timers and self._due.get(self._timers[0][1]) != self._timers[0][0]:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def overtaken(self, started_up_to: dict[str, int], lost_after_ms: int) -> Iterator[bytes]:
+        """Entries whose queue has moved on by more than `lost_after_ms` without them, oldest dispatch first."""
+        for key, (queue, since) in list(self._awaiting.items()):
+            if since + lost_after_ms < started_up_to.get(queue, 0):
+                yield key
+
+    def _wait(self, key: bytes, until: int) -> None:
+        self._due[key] = until
+        heapq.heappush(self._timers, (until, key))

@@ -1,0 +1,291 @@
+"""The pump drains the outbox: publishes jobs, appends TaskDispatched, decides retries, fires due timers.
+
+The only code in streamapp that causes anything, and only for partitions whose gate is open. Order: publish, confirm,
+then the fact (`reliability`, decision 2). It remembers what it has done until the fold has seen it, so that it never
+does a thing twice while it lives; a crash between confirm and fact costs one job with the same message id.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from agents.dispatch.outbox_index import PartitionIndex
+from streamapp.clock import Clock
+from streamapp.domain.dispatch import Decision, GiveUp, Limits, Publish, ScheduleRetry, decide
+from streamapp.domain.errors import StreamappError, Unavailable
+from streamapp.domain.facts import AnyFact
+from streamapp.domain.outbox import Memory, Open
+from streamapp.producer import FactLog
+from streamapp.queue import JobPublisher
+from streamapp.telemetry import describe, get_log
+from streamapp.wire.jobs import Job
+from streamapp.wire.scribe import Scribe
+from tables.pending import Pending
+
+log = get_log(__name__)
+
+ROWS_BETWEEN_YIELDS = 200
+WINDOWS = 4
+"""Windows under way at once: while one waits for its facts, the next is being confirmed."""
+MAX_BACKOFF_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    partition: int
+    key: bytes
+    entry: Open
+    decision: Publish | ScheduleRetry | GiveUp
+
+
+class Pump:
+    """Carries out what `domain.dispatch.decide` says. `queue_of` gives the queue of a task type."""
+
+    def __init__(
+        self,
+        pending: Pending,
+        publisher: JobPublisher,
+        facts: FactLog,
+        scribe: Scribe,
+        clock: Clock,
+        queue_of: Callable[[str], str],
+        limits: Limits,
+        *,
+        window: int,
+        reconcile_seconds: float,
+        settle_seconds: float,
+    ) -> None:
+        self._pending = pending
+        self._publisher = publisher
+        self._facts = facts
+        self._scribe = scribe
+        self._clock = clock
+        self._queue_of = queue_of
+        self._limits = limits
+        self._window = window
+        self._reconcile_seconds = reconcile_seconds
+        self._settle_seconds = settle_seconds
+        self._open: dict[int, PartitionIndex] = {}
+        self._acting: set[bytes] = set()
+        self._done: dict[bytes, int] = {}
+        self._failures: dict[bytes, int] = {}
+        self._started_up_to: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._windows: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def backlog(self) -> int:
+        """Entries that are due now and not yet handed out."""
+        return sum(index.ready for index in self._open.values())
+
+    async def start(self) -> None:
+        """Connect to RabbitMQ and begin to wait for work."""
+        await self._publisher.start()
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._reconcile_for_ever())]
+
+    async def stop(self) -> None:
+        """Settle and stop."""
+        await self.settle()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._publisher.close()
+
+    async def open(self, partition: int) -> int:
+        """Begin to act on a partition: index its whole outbox. Returns the number of open entries."""
+        self._open[partition] = PartitionIndex()
+        count = await self._index(partition)
+        self._wake.set()
+        return count
+
+    def changed(self, partition: int, memories: Mapping[bytes, Memory]) -> None:
+        """Entries were folded: file them anew."""
+        index = self._open.get(partition)
+        if index is None:
+            return
+        for key, memory in memories.items():
+            self._file(index, key, memory)
+        self._wake.set()
+
+    def moved_on(self, started: Iterable[tuple[str, int]]) -> None:
+        """Jobs have started: (queue, broker's time of their dispatch). What was dispatched long before may be lost."""
+        for queue, dispatched_at in started:
+            self._started_up_to[queue] = max(dispatched_at, self._started_up_to.get(queue, 0))
+
+    async def settle(self) -> None:
+        """Act on nothing any more, and wait for what is in flight: at most `settle_seconds`."""
+        self._open = {}
+        if self._windows:
+            _, late = await asyncio.wait(self._windows, timeout=self._settle_seconds)
+            for window in late:
+                window.cancel()
+            if late:
+                # The next owner may publish these again before their facts are durable: same message id, guarded.
+                log.warning("publishes were still in flight when partitions were taken away", windows=len(late))
+        self._acting.clear()
+        self._done.clear()
+        self._failures.clear()
+
+    def _file(self, index: PartitionIndex, key: bytes, memory: Memory) -> None:
+        if not isinstance(memory, Open):
+            self._done.pop(key, None)
+            self._failures.pop(key, None)
+            index.drop(key)
+            return
+        done_at = self._done.get(key)
+        if done_at is not None and memory.offset >= done_at:
+            del self._done[key]
+        if key in self._done or key in self._acting:
+            index.drop(key)
+            return
+        if key in self._failures and isinstance(self._decide(memory), Publish):
+            return  # filed under its back-off
+        index.put(key, self._decide(memory))
+
+    def _decide(self, entry: Open) -> Decision:
+        started_up_to = self._started_up_to.get(entry.queue or "", 0)
+        return decide(entry, self._clock.now_ms(), started_up_to, self._limits)
+
+    async def _index(self, partition: int) -> int:
+        index = self._open.get(partition)
+        count = 0
+        for key, entry in self._pending.all(partition):
+            if index is None or self._open.get(partition) is not index:
+                break  # taken away while we looked
+            self._file(index, key, entry)
+            count += 1
+            if count % ROWS_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+        return count
+
+    async def _reconcile_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(self._reconcile_seconds)
+            for partition in list(self._open):
+                await self._index(partition)
+            self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self._overtaken()
+                actions = self._take()
+                if actions:
+                    await self._start_window(actions)
+                else:
+                    await self._sleep()
+            except Exception:
+                log.exception("the pump stumbled, going on")
+                await self._clock.sleep(1.0)
+
+    async def _sleep(self) -> None:
+        due = [at for index in self._open.values() if (at := index.next_due()) is not None]
+        pause = min([(at - self._clock.now_ms()) / 1000 for at in due], default=1.0)
+        try:
+            async with asyncio.timeout(min(max(pause, 0.0), 1.0)):  # wait_for of Python 3.11 may swallow a cancellation
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    def _overtaken(self) -> None:
+        for index in self._open.values():
+            for key in index.overtaken(self._started_up_to, self._limits.lost_after_ms):
+                index.postpone(key, 0)
+
+    def _take(self) -> list[_Action]:
+        actions: list[_Action] = []
+        now = self._clock.now_ms()
+        connected = self._publisher.connected
+        for partition, index in list(self._open.items()):
+            for key in index.take(self._window - len(actions), now):
+                entry = self._pending.get(partition, key)
+                if entry is None or key in self._acting or key in self._done:
+                    continue
+                decision = self._decide(entry)
+                if not isinstance(decision, Publish | ScheduleRetry | GiveUp):
+                    index.put(key, decision)
+                elif isinstance(decision, Publish) and not connected:
+                    index.postpone(key, now + 500)
+                else:
+                    actions.append(_Action(partition, key, entry, decision))
+        return actions
+
+    async def _start_window(self, actions: list[_Action]) -> None:
+        self._acting.update(action.key for action in actions)
+        window = asyncio.create_task(self._carry_out(actions))
+        self._windows.add(window)
+        window.add_done_callback(self._windows.discard)
+        if len(self._windows) >= WINDOWS:
+            await asyncio.wait(self._windows, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _carry_out(self, actions: list[_Action]) -> None:
+        """One window: publish, confirm, then the facts of what was confirmed."""
+        try:
+            facts = await asyncio.gather(*(self._fact(action) for action in actions))
+            confirmed = [(action, fact) for action, fact in zip(actions, facts, strict=True) if fact is not None]
+            positions = await self._facts.append_durably([fact for _, fact in confirmed])
+            for (action, _), position in zip(confirmed, positions, strict=True):
+                self._failures.pop(action.key, None)
+                if action.partition in self._open:
+                    self._done[action.key] = position.offset
+        finally:
+            self._acting.difference_update(action.key for action in actions)
+            self._refile(actions)
+            self._wake.set()
+
+    def _refile(self, actions: list[_Action]) -> None:
+        """File entries that the fold has moved on already, or that have to be tried again."""
+        for action in actions:
+            index = self._open.get(action.partition)
+            if index is None:
+                continue
+            entry = self._pending.get(action.partition, action.key)
+            if entry is None:
+                self._done.pop(action.key, None)
+            elif action.key not in self._failures:
+                self._file(index, action.key, entry)
+
+    async def _fact(self, action: _Action) -> AnyFact | None:
+        """The fact of an action, once it is true; None if it did not come true and is to be tried again."""
+        entry, decision = action.entry, action.decision
+        match decision:
+            case ScheduleRetry() if entry.policy is not None:
+                return self._scribe.retry_scheduled(entry.task_id, decision, entry.policy, entry.traceparent)
+            case GiveUp():
+                return self._scribe.failed_permanently(entry.task_id, decision, entry.traceparent)
+            case Publish(attempt) if entry.policy is not None and entry.type is not None:
+                queue = self._queue_of(entry.type)
+                job = Job(
+                    entry.task_id,
+                    attempt,
+                    entry.type,
+                    entry.payload,
+                    entry.policy.timeout_seconds,
+                    entry.traceparent,
+                )
+                if await self._published(action, queue, job):
+                    return self._scribe.dispatched(entry.task_id, attempt, queue, entry.traceparent)
+        return None
+
+    async def _published(self, action: _Action, queue: str, job: Job) -> bool:
+        try:
+            await self._publisher.publish(queue, job)
+        except Unavailable as error:  # unknown outcomes too: published again, with the same message id
+            self._back_off(action, 500, MAX_BACKOFF_MS)
+            log.debug("job not confirmed", task=job.task_id, attempt=job.attempt, error=describe(error))
+            return False
+        except StreamappError as error:
+            self._back_off(action, 1_000, MAX_BACKOFF_MS)
+            log.error("job cannot be published", task=job.task_id, attempt=job.attempt, error=describe(error))
+            return False
+        return True
+
+    def _back_off(self, action: _Action, first_ms: int, most_ms: int) -> None:
+        """One entry that fails waits by itself; the others go on."""
+        failures = self._failures[action.key] = self._failures.get(action.key, 0) + 1
+        index = self._open.get(action.partition)
+        if index is not None:
+            delay = min(first_ms * 2 ** min(failures - 1, 10), most_ms)
+            index.postpone(action.key, self._clock.now_ms() + delay)

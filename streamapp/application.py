@@ -1,0 +1,132 @@
+"""What `faust -A streamapp` finds: the app, composed of the agents of the chosen role.
+
+A composition root: the only place that puts doors, tables and agents together. Importing it does no I/O.
+"""
+
+from typing import Any
+
+from agents import diary as diary_agent
+from agents import dispatch as dispatch_agent
+from agents import ingest as ingest_agent
+from streamapp.clock import SystemClock, rfc3339
+from streamapp.composition import fact_log, registry
+from streamapp.domain.dispatch import Limits
+from streamapp.queue import JobPublisher
+from streamapp.settings import Role, Settings, load
+from streamapp.stream import topics
+from streamapp.stream.doors import Doors
+from streamapp.stream.engine import StreamApp, create_app
+from streamapp.stream.freshness import Freshness
+from streamapp.stream.health import Health
+from streamapp.stream.horizon import Gates, Probe
+from streamapp.stream.sole_dispatcher import SoleDispatcher
+from streamapp.telemetry import logging_config
+from streamapp.wire.scribe import Scribe
+from tables import dedup, pending, sources, tasks, totals
+
+AGENTS: dict[Role, tuple[str, ...]] = {
+    "all": ("ingest", "dispatch", "diary"),
+    "ingest": ("ingest",),
+    "dispatch": ("dispatch",),
+    "diary": ("diary",),
+}
+
+
+def compose(settings: Settings) -> StreamApp:
+    """The app of `settings.role`, with its tables, agents and web views."""
+    agents = AGENTS[settings.role]
+    host, port = _web(settings)
+    log_to = logging_config(settings.log.format, role=settings.role, instance=settings.instance)
+    app = create_app(settings, web_host=host, web_port=port, logging_config=log_to)
+    clock = SystemClock()
+    facts = None
+    if "ingest" in agents or "dispatch" in agents:
+        facts = fact_log(settings, settings.role)
+        app.residents.append(Doors(facts))
+    if facts is not None and "ingest" in agents:
+        _add_ingest(app, settings, facts, clock)
+    if facts is not None and "dispatch" in agents:
+        _add_dispatch(app, settings, facts, clock)
+    health = Health(app)
+    if "diary" in agents:
+        _add_diary(app, settings, clock, health)
+    app.routes.append(health.add_routes)
+    return app
+
+
+def _web(settings: Settings) -> tuple[str, int]:
+    """Where the role's web listens: the diary's views, or health alone."""
+    group: Any = {"ingest": settings.ingest, "dispatch": settings.dispatch}.get(settings.role, settings.diary)
+    return settings.diary.host, group.port
+
+
+def _scribe(settings: Settings, role: str, clock: SystemClock) -> Scribe:
+    return Scribe(role, settings.instance, lambda: rfc3339(clock.now_ms()))
+
+
+def _add_ingest(app: StreamApp, settings: Settings, facts: Any, clock: SystemClock) -> None:
+    plan = topics.events(settings)
+    app.plans.append(topics.lifecycle(settings))
+    table = sources.Sources(app.batch_table(sources.NAME, plan.partitions))
+    ingest = ingest_agent.Ingest(
+        table,
+        facts,
+        _scribe(settings, "ingest", clock),
+        registry(settings),
+        allow_unknown_fields=settings.ingest.allow_unknown_fields,
+    )
+    ingest_agent.register(app, plan, ingest)
+
+
+def _add_dispatch(app: StreamApp, settings: Settings, facts: Any, clock: SystemClock) -> None:
+    plan = topics.lifecycle(settings)
+    outbox = pending.Pending(app.batch_table(pending.NAME, plan.partitions))
+    ended = dedup.Dedup(app.batch_table(dedup.NAME, plan.partitions))
+    publisher = JobPublisher(
+        settings.rabbitmq_url,
+        settings.names,
+        settings.queues,
+        heartbeat_seconds=settings.rabbitmq.heartbeat_seconds,
+        publish_timeout_seconds=settings.rabbitmq.publish_timeout_seconds,
+        client_name=f"streamapp-dispatch-{settings.instance}",
+        clock=clock,
+    )
+    stuck_margin = settings.guard.lease_seconds + settings.dispatch.stuck_margin_seconds
+    pump = dispatch_agent.Pump(
+        outbox,
+        publisher,
+        facts,
+        _scribe(settings, "dispatch", clock),
+        clock,
+        settings.queue_of,
+        Limits(round(stuck_margin * 1000), round(settings.dispatch.lost_after_seconds * 1000)),
+        window=settings.dispatch.window,
+        reconcile_seconds=settings.dispatch.reconcile_seconds,
+        settle_seconds=settings.dispatch.settle_seconds,
+    )
+    probe = Probe(settings.bootstrap_servers)
+    app.residents.append(SoleDispatcher(settings))
+    dispatch = dispatch_agent.Dispatch(plan.name, outbox, ended, Gates(), probe, pump)
+    dispatch_agent.register(app, plan, dispatch)
+
+
+def _add_diary(app: StreamApp, settings: Settings, clock: SystemClock, health: Health) -> None:
+    plan = topics.lifecycle(settings)
+    known = tasks.Tasks(app.batch_table(tasks.NAME, plan.partitions))
+    sums = totals.PartitionTotals(app.batch_table(totals.NAME, plan.partitions))
+    diary = diary_agent.Diary(plan.name, known, sums)
+    diary_agent.register(app, plan, diary)
+    freshness = Freshness(Probe(settings.bootstrap_servers), plan.name, known.table, clock)
+    app.residents.append(freshness)
+    health.watch(freshness)
+    web = diary_agent.DiaryWeb(
+        app,
+        diary,
+        freshness,
+        own_url=f"http://{settings.diary.advertised_host}:{settings.diary.port}",
+        timeout_seconds=settings.diary.forward_timeout_seconds,
+    )
+    app.routes.append(lambda router: diary_agent.add_routes(router, web))
+
+
+app = compose(load())

@@ -1,0 +1,258 @@
+"""The Faust app, set up once for every role: settings, transport, life cycle of its tables and agents.
+
+`faust.md` and its study give the reason for every setting. The environment cannot override them: Faust's own variables
+are looked up under a prefix that nobody sets.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiohttp import web
+from faust.types import TP
+
+from streamapp.domain.errors import ConfigurationError
+from streamapp.settings import Settings
+from streamapp.stream import topics
+from streamapp.stream.batch import RecordBatch
+from streamapp.stream.folding import Folds, fold_for_ever
+from streamapp.stream.holes import Holes
+from streamapp.stream.horizon import Probe
+from streamapp.stream.positions import Positions
+from streamapp.stream.recovery import Tables
+from streamapp.stream.resident import Resident
+from streamapp.stream.table import BatchTable
+from streamapp.stream.transport import Transport
+from streamapp.telemetry import get_log
+
+log = get_log(__name__)
+
+IDLE_CHECK_SECONDS = 1.0
+LEAVE_SECONDS = 8.0
+"""How long Faust may take to say goodbye to Kafka."""
+
+
+class StreamApp(faust.App):
+    """A Faust app whose agents consume record batches into batch tables."""
+
+    positions: Positions
+
+    def __init__(self, *args: Any, settings: Settings, **kwargs: Any) -> None:
+        self.settings = settings
+        self.probe = Probe(settings.bootstrap_servers)
+        self.holes = Holes(settings.bootstrap_servers)
+        self.positions = Positions()
+        self.folds = Folds()
+        self._taking_over: asyncio.Task[None] | None = None
+        self.batch_tables: list[BatchTable] = []
+        self.residents: list[Resident] = []
+        self.plans: list[topics.TopicPlan] = []
+        self.routes: list[Callable[[web.UrlDispatcher], None]] = []
+        self.settled = False
+        super().__init__(*args, **kwargs)
+        self.on_rebalance_complete.connect(self._rebalance_complete)
+        self.on_partitions_revoked.connect(self._partitions_revoked)
+
+    def _new_transport(self) -> Any:
+        return Transport(self.conf.broker_consumer, self)
+
+    def batch_table(self, name: str, partitions: int) -> BatchTable:
+        """Declare a table; its changelog topic is created before the app starts."""
+        table = BatchTable(self, name, partitions)
+        self.batch_tables.append(table)
+        self.plans.append(topics.changelog(table.changelog, partitions, self.settings.kafka.replication_factor))
+        return table
+
+    def fold(
+        self,
+        name: str,
+        topic: topics.TopicPlan,
+        tables: list[BatchTable],
+        handle: Callable[[RecordBatch], Awaitable[None]],
+        *,
+        complete: bool,
+    ) -> None:
+        """Register an agent that hands every batch of `topic` to `handle`, which folds it into `tables`.
+
+        `complete`: the topic is a record of everything, and a missing part of it stops its partition.
+        """
+        if topic not in self.plans:
+            self.plans.append(topic)
+        self.positions.feed(topic.name, *tables, complete=complete)
+        channel = self.topic(topic.name, key_type=bytes, value_type=bytes, partitions=topic.partitions)
+
+        async def agent(stream: Any) -> None:
+            async for event in stream.events():
+                await self.folds.run(fold_for_ever(name, event.value, handle, tables))
+
+        self.agent(channel, name=name)(agent)
+
+    def when_idle(
+        self,
+        topic: str,
+        behind: Callable[[], dict[int, tuple[int, int]]],
+        caught_up: Callable[[int, int], Awaitable[None]],
+    ) -> None:
+        """Tell `caught_up` about partitions of `topic` that have nothing left to read, though they seem `behind`.
+
+        The end of a partition may be transaction markers, which no fold ever sees.
+        """
+
+        async def watch() -> None:
+            seen: dict[int, int] = {}
+            while not self.should_stop:
+                await self.sleep(IDLE_CHECK_SECONDS)
+                idle: dict[int, int] = {}
+                for partition, (reached, horizon) in behind().items():
+                    position = None if self.rebalancing else await self._idle_position(TP(topic, partition))
+                    if position is not None and position >= horizon:
+                        idle[partition] = reached
+                        if seen.get(partition) == reached:  # twice in a row: nothing was on its way in between
+                            await caught_up(partition, position)
+                seen = idle
+
+        self.task(watch)
+
+    async def _idle_position(self, tp: TP) -> int | None:
+        consumer: Any = self.consumer
+        position: int | None = await consumer.idle_position(tp)
+        return position
+
+    async def on_first_start(self) -> None:
+        """Create and check the topics, then start what lives with the app.
+
+        Raises:
+            SystemExit: refused, and the reason logged: an exception of ours would come with pages of Faust's traceback.
+        """
+        try:
+            await topics.ensure_patiently(self.settings.bootstrap_servers, self.plans)
+            await super().on_first_start()
+            for resident in self.residents:
+                await resident.start()
+        except ConfigurationError as error:
+            log.error(str(error))
+            raise SystemExit(1) from None
+
+    async def on_stop(self) -> None:
+        """Act on nothing more, let the folds end, then stop what lives with the app, last started first."""
+        await self._shut()
+        self._end_without_kafka()
+        await super().on_stop()  # the folds need doors and tables until here
+        for resident in reversed(self.residents):
+            await resident.stop()
+        await self.probe.close()
+        await self.holes.close()
+
+    def _end_without_kafka(self) -> None:
+        """End the process if Faust cannot: it commits and flushes before it ends, for ever if Kafka is away.
+
+        By now nothing is left to be lost: commits are a report, and tables are written with every batch.
+        """
+        end = threading.Timer(LEAVE_SECONDS, os._exit, [int(self.crashed)])
+        end.daemon = True
+        end.start()
+
+    def on_webserver_init(self, server: Any) -> None:
+        """Add the routes of the role to Faust's web server."""
+        super().on_webserver_init(server)
+        for add_routes in self.routes:
+            add_routes(server.web_app.router)
+
+    async def _partitions_revoked(self, *_: Any, **__: Any) -> None:
+        await self._shut()
+        for table in self.batch_tables:
+            table.release()
+
+    async def _shut(self) -> None:
+        """Act on nothing and fold nothing any more."""
+        self.settled = False
+        if self._taking_over is not None:
+            # Race: the next rebalance comes while the last one is still being settled; its gates may not open now.
+            self._taking_over.cancel()
+            await asyncio.wait({self._taking_over})
+        # At the same time, because each may take some seconds while Kafka is away.
+        await asyncio.gather(*(resident.revoked() for resident in self.residents), self.folds.close())
+
+    async def _rebalance_complete(self, *_: Any, **__: Any) -> None:
+        taking_over = self._taking_over = asyncio.create_task(self._take_over())
+        try:
+            await asyncio.wait({taking_over})
+        finally:
+            taking_over.cancel()
+        if not taking_over.cancelled():
+            taking_over.result()
+
+    async def _take_over(self) -> None:
+        # Faust resumes the source partitions before it seeks (issue 596 of faust-streaming): with the flow stopped
+        # nothing slips through from a position that is not ours. Recovery resumes the flow after the seek.
+        self.consumer.stop_flow()
+        self.flow_control.suspend()
+        actives: set[TP] = self.assignor.assigned_actives()
+        for table in self.batch_tables:
+            table.hold({tp.partition for tp in actives if tp.topic == table.changelog})
+        for resident in self.residents:
+            await resident.restored()
+        consumer: Any = self.consumer
+        held: dict[str, set[int]] = {topic: set() for topic in self.positions.topics}
+        for tp in await consumer.find_starts():
+            held[tp.topic].add(tp.partition)
+        for resident in self.residents:
+            await resident.assigned(held)
+        self.folds.open()
+        self.settled = True
+        log.info("partitions assigned", **{topic: sorted(partitions) for topic, partitions in held.items()})
+
+
+def create_app(settings: Settings, *, web_host: str, web_port: int, logging_config: dict[str, Any]) -> StreamApp:
+    """The app of the role in the settings, without tables and agents yet."""
+    app_id = settings.names.app_id(settings.role)
+    directory = Path(settings.data_directory) / app_id
+    directory.mkdir(parents=True, exist_ok=True)
+    kafka = settings.kafka
+    return StreamApp(
+        app_id,
+        settings=settings,
+        env_prefix="STREAMAPP_FAUST_UNUSED_",
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        broker_client_id=f"{app_id}-{settings.instance}",
+        autodiscover=False,
+        origin="streamapp",
+        store="rocksdb://",
+        datadir=str(directory),
+        key_serializer="raw",
+        value_serializer="raw",
+        processing_guarantee="at_least_once",
+        topic_disable_leader=True,
+        topic_allow_declare=True,
+        topic_replication_factor=kafka.replication_factor,
+        table_standby_replicas=0,
+        TableManager=Tables,
+        stream_wait_empty=True,
+        stream_buffer_maxsize=20_000,
+        stream_recovery_delay=0.0,
+        broker_max_poll_records=2000,
+        broker_commit_interval=1.0,
+        broker_session_timeout=kafka.session_timeout_seconds,
+        broker_heartbeat_interval=kafka.session_timeout_seconds / 3,
+        broker_request_timeout=max(kafka.request_timeout_seconds, kafka.session_timeout_seconds + 2),
+        broker_rebalance_timeout=30.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        producer_acks=-1,
+        producer_linger=0.0,
+        producer_max_request_size=topics.CHANGELOG_MAX_BYTES,
+        producer_max_batch_size=256 * 1024,
+        producer_request_timeout=30.0,
+        web_bind=web_host,
+        web_host=settings.diary.advertised_host,
+        web_port=web_port,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        web_stats_enabled=False,
+        web_metrics_enabled=False,
+        logging_config=logging_config,
+    )

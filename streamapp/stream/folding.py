@@ -1,0 +1,81 @@
+"""The loop around every agent's work on a batch: nothing escapes from it.
+
+Faust acknowledges the event of an agent that raises, and goes on without it (`faust-study.md`, F1). So a batch that
+fails is tried again in place until it succeeds or the partition is taken away. What is being folded at this moment is
+known here and nowhere else: a rebalance and the end of the process wait for that, and for nothing that merely lies in
+an agent's queue.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+from streamapp.stream.batch import RecordBatch
+from streamapp.stream.table import BatchTable, NotHeld
+from streamapp.telemetry import get_log
+
+log = get_log(__name__)
+
+MAX_PAUSE_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
+"""How long a batch may still take when its partition is to be given up: well below the rebalance timeout."""
+
+
+async def fold_for_ever(
+    name: str, batch: RecordBatch, handle: Callable[[RecordBatch], Awaitable[None]], tables: Sequence[BatchTable]
+) -> None:
+    """Hand `batch` to `handle` until it is folded. Raises only when cancelled."""
+    pause = 0.1
+    while all(table.applied(batch.partition) is not None for table in tables):
+        try:
+            await handle(batch)
+        except NotHeld:
+            return
+        except Exception:
+            log.exception("a batch could not be folded, trying again", agent=name, partition=batch.partition)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
+        else:
+            return
+
+
+class Folds:
+    """The batches that are being folded now. Shut until `open`: what comes meanwhile is dropped, and is read again."""
+
+    def __init__(self) -> None:
+        self._open = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def open(self) -> None:
+        """Partitions are held and sought: batches may be folded."""
+        self._open = True
+
+    async def run(self, fold: Coroutine[None, None, None]) -> None:
+        """Run a fold to its end, unless it is shut or has to be given up."""
+        if not self._open:
+            fold.close()
+            return
+        task = asyncio.create_task(fold)
+        self._running.add(task)
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            self._running.discard(task)
+        if not task.cancelled():
+            task.result()
+
+    async def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Let no other fold begin, and wait for those that run. One that Kafka keeps from ending is given up.
+
+        Giving up is safe: what it has written in part is written again by whoever folds the batch next.
+        """
+        self._open = False
+        running = set(self._running)
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("batches could not be folded to their end before their partitions went", batches=len(late))
+            await asyncio.wait(late)

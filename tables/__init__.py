@@ -1,0 +1,1 @@
+"""What the stream remembers: one module per changelog-backed table. Tables do not know each other."""

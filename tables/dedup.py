@@ -1,0 +1,34 @@
+"""Dedup: one small record per task that has ended, for ever, so that its id is recognised again. Fed by dispatch."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from streamapp.domain.outbox import Closed
+from streamapp.stream.table import BatchTable
+
+NAME = "dedup"
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Closed)
+
+
+def encode(entry: Closed) -> bytes:
+    """The record of an entry: equal entries give equal bytes."""
+    return _encode(entry)
+
+
+class Dedup:
+    """The table of closed entries."""
+
+    def __init__(self, table: BatchTable) -> None:
+        self.table = table
+
+    def get(self, partition: int, task_id: bytes) -> Closed | None:
+        """The closed entry, or None."""
+        value = self.table.get(partition, task_id)
+        return None if value is None else _decoder.decode(value)
+
+    async def write(self, partition: int, entries: Mapping[bytes, Closed], applied: int) -> None:
+        """Make the entries closed by a batch durable: always before the pending ones of the same batch."""
+        await self.table.write(partition, {key: encode(entry) for key, entry in entries.items()}, applied)
