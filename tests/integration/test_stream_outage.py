@@ -1,0 +1,52 @@
+"""Kafka hangs, for longer than any session: what runs goes on afterwards, and what was starting starts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.brokers import RunningBrokers
+from tests.support.events import event
+from tests.support.lived import Lived, lived
+from tests.support.stack import installation
+from tests.support.traffic import Traffic
+
+OUTAGE_SECONDS = 20.0
+
+
+@pytest.fixture
+async def life(brokers_stack: RunningBrokers, tmp_path: Path) -> AsyncIterator[Lived]:
+    async with lived(brokers_stack.endpoints, tmp_path / "busy", DISPATCH__LOST_AFTER_SECONDS="86400") as made:
+        yield made
+
+
+async def test_kafka_hangs_under_load(life: Lived, brokers_stack: RunningBrokers, tmp_path: Path) -> None:
+    assert "kafka" in brokers_stack.stack.services, "Kafka belongs to somebody else, and this test stops it"
+    busy = await life.made.started()
+    leaving = await life.made.started("ingest")
+    with installation(brokers_stack.endpoints, tmp_path / "starting") as other:
+        async with life.pouring(Traffic(4, "outage")):
+            await life.busy()
+            starting = other.start()
+            await starting.logged("StreamApp]: Starting")
+            # What it has taken in at this moment is not committed yet, and Faust would wait to do so.
+            events = [(None, event(f"last-{number}")) for number in range(100)]
+            await life.kafka.append(life.made.names.events_topic, events)
+            await leaving.logged("✓ Kafka event enqueued")
+            brokers_stack.stack.kafka.pause()
+            try:
+                leaving.process.terminate()
+                await asyncio.sleep(OUTAGE_SECONDS)
+                statuses = [(await busy.get(path))[0] for path in ("/livez", "/v1/totals", "/readyz")]
+                assert statuses == [200, 200, 503]
+                assert leaving.ended(1) == 0  # it was asked to end, and did not wait for Kafka
+            finally:
+                brokers_stack.stack.kafka.resume()
+            await life.busy()
+        await starting.ready()
+    await life.calm()
+    await life.applied(busy)
+    assert busy.stop() == 0
+    assert [process.troubles() for process in (busy, starting, leaving)] == [[], [], []]
+    assert await life.odd_rows(life.made.tables("all")) == []

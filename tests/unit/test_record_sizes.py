@@ -1,0 +1,77 @@
+"""However strange the facts of a task are, its records fit into their changelogs: one that did not would stop a diary.
+
+The facts are the largest that decode, of the characters that JSON writes longest, as a stranger could write them.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from streamapp.domain.facts import FieldError, Recorded
+from streamapp.domain.outbox import Open, remember
+from streamapp.domain.task import MAX_HISTORY, Task, fold
+from streamapp.settings import Settings
+from streamapp.stream.topics import CHANGELOG_MAX_BYTES
+from streamapp.wire.facts import Undecodable, decode, encode
+from tables import pending, tasks
+from tests.support.story import Story
+
+MAX_RECORD_BYTES = Settings().kafka.max_record_bytes + 65_536
+"""`max.message.bytes` of the diary: no larger record can be written into it."""
+
+LONG = {"source": 512, "queue": 512, "worker": 512, "reason": 100_000, "message": 100_000, "error_type": 100_000}
+CONTROL = "\x01"
+"""One character that is six bytes of JSON."""
+
+
+def _as_large_as_it_gets(fact):
+    grown = {name: CONTROL * length for name, length in LONG.items() if hasattr(fact, name)}
+    if hasattr(fact, "errors"):
+        grown["errors"] = tuple(FieldError(f"/{CONTROL * 3000}", CONTROL * 3000) for _ in range(20))
+    grown = {name: value for name, value in grown.items() if _readable(replace(fact, **{name: value}))}
+    return replace(fact, **grown)
+
+
+def _readable(fact) -> bool:
+    try:
+        return len(encode(fact)[1]) <= MAX_RECORD_BYTES and decode(*encode(fact)) == fact
+    except Undecodable:
+        return False
+
+
+def _flood(kind: str) -> list[Recorded]:
+    story = Story()
+    story.accepted({"x": CONTROL * 170_000})
+    for number in range(MAX_HISTORY + 20):
+        if kind == "rejected":
+            recorded = story.rejected(str(number).encode())
+        elif kind in ("started", "failed"):
+            recorded = getattr(story, kind)(claim=number + 1)
+        else:
+            recorded = getattr(story, kind)(number + 1)
+        story.facts[-1] = replace(recorded, fact=_as_large_as_it_gets(recorded.fact))
+    story.started(MAX_HISTORY + 30)
+    story.completed(MAX_HISTORY + 30, result=CONTROL * 170_000)
+    return story.facts
+
+
+@pytest.mark.parametrize("kind", ["rejected", "dispatched", "started", "failed", "retry_scheduled"])
+def test_a_flood_of_the_largest_facts_makes_records_that_fit(kind):
+    facts = _flood(kind)
+    assert len(encode(facts[0].fact)[1]) > 1_000_000
+    task = fold(None, facts)
+    assert isinstance(task, Task)
+    assert len(task.history) == MAX_HISTORY
+    assert len(tasks.encode(task)) < CHANGELOG_MAX_BYTES
+    memory = None
+    for recorded in facts[:-1]:
+        memory = remember(memory, recorded)
+    assert isinstance(memory, Open)
+    assert len(pending.encode(memory)) < CHANGELOG_MAX_BYTES
+
+
+@pytest.mark.parametrize("name", ["source", "queue", "worker"])
+def test_a_name_longer_than_any_broker_allows_is_no_fact(name):
+    fact = Story().dispatched().fact if name == "queue" else Story().started().fact
+    assert _readable(replace(fact, **{name: "x" * 512}))
+    assert not _readable(replace(fact, **{name: "x" * 513}))
