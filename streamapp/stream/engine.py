@@ -227,7 +227,7 @@ def create_app(settings: Settings, *, web_host: str, web_port: int, logging_conf
         value_serializer="raw",
         processing_guarantee="at_least_once",
         topic_disable_leader=True,
-        topic_allow_declare=True,
+        topic_allow_declare=False,  # topics are created and checked before: see `on_first_start`
         topic_replication_factor=kafka.replication_factor,
         table_standby_replicas=0,
         TableManager=Tables,

@@ -1,4 +1,4 @@
-"""Faust's Kafka transport, changed in three ways: batches, resumption, isolation.
+"""Faust's Kafka transport, changed in four ways: batches, resumption, isolation, patience.
 
 In: what aiokafka fetched. Out: one event per partition and fetch for the batch topics (Faust's own road makes four
 asyncio tasks per record; `docs/decisions/0001-record-batches.md` has the figures), and record by record for everything
@@ -10,6 +10,7 @@ consumer group: a commit is only a report for whoever watches the lag. Overrides
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -48,6 +49,37 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        """Connect, for as long as it takes: an error here would end the process."""
+        await patiently(self._connect, "the consumer's first connection")
+
+    async def _connect(self) -> None:
+        self._consumer = self._create_consumer(loop=self.thread_loop)
+        self.time_started = time.monotonic()
+        await started(self._consumer)
+
+
+class Producer(driver.Producer):
+    """Faust's producer of changelogs, which waits for Kafka when it starts."""
+
+    async def on_start(self) -> None:
+        """Connect, for as long as it takes."""
+        await patiently(self._connect, "the producer's first connection")
+
+    async def _connect(self) -> None:
+        producer = self._producer = self._new_producer()
+        await started(producer)
+        self.beacon.add(producer)
+
+
+async def started(client: Any) -> None:
+    """Start a client of aiokafka; one that cannot be started leaves nothing open."""
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
 
 
 class Consumer(driver.Consumer):
@@ -248,3 +280,4 @@ class Transport(driver.Transport):
     """The transport of the app (`StreamApp._new_transport`)."""
 
     Consumer = Consumer
+    Producer = Producer

@@ -9,6 +9,7 @@ import pytest
 from tests.support.brokers import RunningBrokers
 from tests.support.events import event
 from tests.support.lived import Lived, lived
+from tests.support.proxy import proxied
 from tests.support.stack import installation
 from tests.support.traffic import Traffic
 
@@ -50,3 +51,24 @@ async def test_kafka_hangs_under_load(life: Lived, brokers_stack: RunningBrokers
     assert busy.stop() == 0
     assert [process.troubles() for process in (busy, starting, leaving)] == [[], [], []]
     assert await life.odd_rows(life.made.tables("all")) == []
+
+
+async def test_kafka_goes_away_in_the_middle_of_a_start(brokers_stack: RunningBrokers, tmp_path: Path) -> None:
+    host, port = brokers_stack.endpoints.kafka.split(":")
+    # The first connection to the bootstrap server is for the topics; the clients that follow find nobody.
+    async with proxied(host, int(port), refused=range(2, 8)) as kafka:
+        with installation(brokers_stack.endpoints, tmp_path / "late") as made:
+            starting = made.start("diary", KAFKA__BOOTSTRAP_SERVERS=f"{host}:{kafka.port}")
+            await starting.ready()
+            assert kafka.taken > 7
+            assert starting.stop() == 0
+            assert starting.troubles() == []
+
+
+async def test_a_start_that_waits_for_kafka_can_be_ended(brokers_stack: RunningBrokers, tmp_path: Path) -> None:
+    host, port = brokers_stack.endpoints.kafka.split(":")
+    async with proxied(host, int(port), refused=range(2, 1_000)) as kafka:
+        with installation(brokers_stack.endpoints, tmp_path / "never") as made:
+            starting = made.start("diary", KAFKA__BOOTSTRAP_SERVERS=f"{host}:{kafka.port}")
+            await starting.logged("Kafka does not answer, asking again", count=3)
+            assert starting.stop() == 0

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Proxy:
-    """Forwards to `host:port`."""
+    """Forwards to `host:port`, except for the connections with the numbers `refused`, counted from 1."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, refused: range = range(0)) -> None:
         self._target = host, port
+        self._refused = refused
+        self.taken = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -32,6 +34,10 @@ class Proxy:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
+        if self.taken in self._refused:
+            writer.close()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
@@ -53,9 +59,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(host: str, port: int) -> AsyncIterator[Proxy]:
+async def proxied(host: str, port: int, refused: range = range(0)) -> AsyncIterator[Proxy]:
     """A proxy for the length of the block."""
-    proxy = Proxy(host, port)
+    proxy = Proxy(host, port, refused)
     await proxy.start()
     try:
         yield proxy
