@@ -4,8 +4,10 @@ In: record batches of `consume-event`. Out: TaskAccepted or TaskRejected in the 
 moves. Runs nothing and never touches RabbitMQ. The same event twice makes the same fact twice, which is one fact.
 """
 
+from streamapp import failpoints
 from streamapp.domain.errors import StreamappError
 from streamapp.domain.facts import AnyFact, Origin
+from streamapp.failpoints import Gap
 from streamapp.producer import FactLog
 from streamapp.stream.batch import Record, RecordBatch
 from streamapp.stream.engine import StreamApp
@@ -40,7 +42,9 @@ class Ingest(Resident):
         applied = max(self._sources.table.applied(batch.partition) or 0, counts.next)
         fresh = [record for record in batch.records if record.offset >= applied]
         read = [(record, self._read(batch, record)) for record in fresh]
+        failpoints.reached(Gap.BEFORE_EVENTS_FACTS)
         await self._facts.append_durably([fact for _, fact in read if fact is not None])
+        failpoints.reached(Gap.AFTER_EVENTS_FACTS)
         for record, fact in read:
             self._note(counts, batch, record, fact)
         await self._sources.write(batch.partition, counts, batch.end)

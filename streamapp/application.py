@@ -9,7 +9,7 @@ from agents import diary as diary_agent
 from agents import dispatch as dispatch_agent
 from agents import ingest as ingest_agent
 from streamapp.clock import SystemClock, rfc3339
-from streamapp.composition import fact_log, registry
+from streamapp.composition import arm_failpoints, fact_log, registry
 from streamapp.domain.dispatch import Limits
 from streamapp.queue import JobPublisher
 from streamapp.settings import Role, Settings, load
@@ -34,6 +34,7 @@ AGENTS: dict[Role, tuple[str, ...]] = {
 
 def compose(settings: Settings) -> StreamApp:
     """The app of `settings.role`, with its tables, agents and web views."""
+    arm_failpoints(settings)
     agents = AGENTS[settings.role]
     host, port = _web(settings)
     log_to = logging_config(settings.log.format, role=settings.role, instance=settings.instance)

@@ -3,12 +3,26 @@
 Comes in: settings. Goes out: values ready for use. Never touches faust, RabbitMQ or Redis: every role may use it.
 """
 
+from streamapp import failpoints
 from streamapp.producer.kafka import KafkaFactLog
 from streamapp.settings import Settings
 from streamapp.tasktypes import Registry
 from streamapp.tasktypes.loading import load_types
 from streamapp.tasktypes.shipped import TYPES
+from streamapp.telemetry import get_log
 from streamapp.wire.sealing import Sealer
+
+log = get_log(__name__)
+
+
+def arm_failpoints(settings: Settings) -> None:
+    """Arm the gaps of the settings: none, unless somebody tests faults.
+
+    Raises:
+        ConfigurationError: an unknown gap or action.
+    """
+    if armed := failpoints.arm(settings.failpoints):
+        log.warning("failpoints are armed: this process will end in the middle of its work", gaps=list(armed))
 
 
 def registry(settings: Settings) -> Registry:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.dispatch.outbox_index import PartitionIndex
+from streamapp import failpoints
 from streamapp.clock import Clock
 from streamapp.domain.dispatch import Decision, GiveUp, Limits, Publish, ScheduleRetry, decide
 from streamapp.domain.errors import StreamappError, Unavailable
 from streamapp.domain.facts import AnyFact
 from streamapp.domain.outbox import Memory, Open
+from streamapp.failpoints import Gap
 from streamapp.producer import FactLog
 from streamapp.queue import JobPublisher
 from streamapp.telemetry import describe, get_log
@@ -223,9 +225,12 @@ class Pump:
     async def _carry_out(self, actions: list[_Action]) -> None:
         """One window: publish, confirm, then the facts of what was confirmed."""
         try:
+            failpoints.reached(Gap.BEFORE_PUBLISH)
             facts = await asyncio.gather(*(self._fact(action) for action in actions))
             confirmed = [(action, fact) for action, fact in zip(actions, facts, strict=True) if fact is not None]
+            failpoints.reached(Gap.AFTER_CONFIRM)
             positions = await self._facts.append_durably([fact for _, fact in confirmed])
+            failpoints.reached(Gap.AFTER_DISPATCHED_FACT)
             for (action, _), position in zip(confirmed, positions, strict=True):
                 self._failures.pop(action.key, None)
                 if action.partition in self._open:

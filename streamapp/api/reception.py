@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from streamapp import failpoints
 from streamapp.api.problems import Problem
 from streamapp.domain import identity
 from streamapp.domain.errors import Refused
 from streamapp.domain.facts import FieldError, Origin, TaskAccepted, TaskRejected
+from streamapp.failpoints import Gap
 from streamapp.producer import FactLog, Position
 from streamapp.tasktypes import Registry
 from streamapp.wire import json
@@ -84,7 +86,9 @@ class Reception:
         """Append what the verdicts say, in one window, and tell what became of each."""
         facts = [verdict if isinstance(verdict, TaskAccepted) else verdict.fact for verdict in verdicts]
         appending = [fact for fact in facts if fact is not None]
+        failpoints.reached(Gap.BEFORE_APPEND)
         appended = iter(await self._facts.append(appending, timeout_seconds=self._timeout) if appending else ())
+        failpoints.reached(Gap.AFTER_APPEND)
         results = [next(appended) if fact is not None else None for fact in facts]
         return [self._tell(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
 

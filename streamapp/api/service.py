@@ -76,6 +76,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         ConfigurationError: the task types of the settings cannot be used, or the address is taken.
     """
+    composition.arm_failpoints(settings)
     registry = composition.registry(settings)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

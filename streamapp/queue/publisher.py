@@ -14,8 +14,10 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import spec
 from aiormq.channel import Channel
 
+from streamapp import failpoints
 from streamapp.clock import Clock, SystemClock
 from streamapp.domain.errors import OutcomeUnknown, StreamappError, Unavailable
+from streamapp.failpoints import Gap
 from streamapp.queue.link import Link
 from streamapp.queue.loss import ConnectionLost, happens, loss_is_an_error
 from streamapp.queue.topology import SETTLE_SECONDS, declare
@@ -28,6 +30,8 @@ CONTENT_TYPE = "application/json"
 DRAIN_BYTES = 16_384
 """A larger body waits until the socket has taken it, so that a broker that hangs cannot fill our memory with them."""
 
+
+HANDED_OVER_SECONDS = 0.0005
 
 REDECLARE_SECONDS = 1.0
 """A queue that was deleted is declared again only so long after it was missed."""
@@ -139,6 +143,9 @@ class JobPublisher:
         begun = self._clock.monotonic()
         self._in_flight.add(job.message_id)
         try:
+            if failpoints.armed(Gap.AFTER_PUBLISH):
+                # The frames go out in the next turn of the loop, the broker's answer comes later.
+                asyncio.get_running_loop().call_later(HANDED_OVER_SECONDS, failpoints.reached, Gap.AFTER_PUBLISH)
             with loss_is_an_error():
                 await channel.basic_publish(
                     body,

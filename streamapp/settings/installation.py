@@ -45,6 +45,9 @@ class Settings(BaseSettings):
         "", description="prefix of every topic, queue, key and group: keeps installations apart"
     )
     data_directory: Path = Field(Path(".streamapp/data"), description="tables of the Faust roles")
+    failpoints: str = Field(
+        "", description="for fault tests only: gap=action[@n] with the actions kill, stop, block:seconds"
+    )
     kafka: KafkaSettings = KafkaSettings()
     rabbitmq: RabbitSettings = RabbitSettings()
     redis: RedisSettings = RedisSettings()

@@ -15,7 +15,9 @@ from faust.stores.rocksdb import Store
 from faust.types import TP
 from rocksdict import WriteBatch
 
+from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
+from streamapp.failpoints import Gap
 from streamapp.stream.changelog import ChangelogTable, clear
 from streamapp.telemetry import describe, get_log
 
@@ -117,7 +119,9 @@ class BatchTable:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
         marker = msgspec.json.encode(_Applied(applied, self.partitions))
         rows = [*puts.items(), (APPLIED_KEY, marker)]
+        failpoints.reached(Gap.BEFORE_CHANGELOG)
         last = await self._append(partition, rows)
+        failpoints.reached(Gap.AFTER_CHANGELOG)
         db = self._store._dbs.get(partition)
         if db is None or self._applied.get(partition) is None:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
@@ -130,6 +134,7 @@ class BatchTable:
         batch.put(self._store.offset_key, str(last).encode())
         db.write(batch)
         self._applied[partition] = applied
+        failpoints.reached(Gap.AFTER_STORE)
 
     async def _append(self, partition: int, rows: list[tuple[bytes, bytes | None]]) -> int:
         """Append to the changelog; the offset of the last record. Tries again for as long as the partition is held."""

@@ -20,7 +20,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
+from streamapp.failpoints import Gap
 from streamapp.stream.batch import Record, RecordBatch
 from streamapp.stream.folding import Folds
 from streamapp.stream.holes import Holes
@@ -156,6 +158,10 @@ class Consumer(driver.Consumer):
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
         return bool(self._committed_offset[tp] != offset)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        failpoints.reached(Gap.BEFORE_COMMIT)
+        return bool(await super()._commit(offsets))
 
     async def idle_position(self, tp: TP) -> int | None:
         """Where the fetch of a batch topic has got to, or None while batches of it are on their way to the agents."""

@@ -7,9 +7,11 @@ even SystemExit or KeyboardInterrupt raised by a handler ends the worker. Never 
 import asyncio
 from dataclasses import dataclass, replace
 
+from streamapp import failpoints
 from streamapp.clock import Clock
 from streamapp.domain import outcome
 from streamapp.domain.outcome import Completed, Failed, Outcome
+from streamapp.failpoints import Gap
 from streamapp.handlers import Context, Environment, Handler, Handlers
 from streamapp.wire.sealing import Sealer, redact
 from streamapp.worker.parameters import open_sealed
@@ -77,7 +79,9 @@ class Caller:
         try:
             opened, secrets = open_sealed(run.job, handler.task_type, self.sealer)
             params = handler.parse(opened)
+            failpoints.reached(Gap.IN_HANDLER)
             result = to_json(await handler(params, self._context(run, handler)), self.max_result_bytes)
+            failpoints.reached(Gap.AFTER_EFFECT)
             return Completed(redact(result, secrets) if secrets else result)
         except GeneratorExit:  # the coroutine itself is being closed
             raise

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from streamapp import failpoints
 from streamapp.clock import Clock
 from streamapp.domain import outcome
 from streamapp.domain.errors import Unavailable
 from streamapp.domain.facts import TaskExecutionCompleted, TaskExecutionFailed
 from streamapp.domain.outcome import Completed, Failed
+from streamapp.failpoints import Gap
 from streamapp.guard import Answer, Claim, Claims, Doomed, Held, Known, Superseded
 from streamapp.producer import FactLog
 from streamapp.telemetry import describe
@@ -24,6 +26,18 @@ from streamapp.worker.run import Run, Stage
 from streamapp.worker.slots import Slots
 
 Step: TypeAlias = Callable[[Run], Awaitable["Step | None"]]
+
+GAPS = {
+    "claim": Gap.AFTER_CLAIM,
+    "start": Gap.AFTER_STARTED,
+    "confirm": Gap.BEFORE_HANDLER,
+    "run": Gap.AFTER_HANDLER,
+    "store": Gap.AFTER_OUTCOME_STORED,
+    "record": Gap.AFTER_OUTCOME_FACT,
+    "end": Gap.BEFORE_ACK,
+    "settle": Gap.AFTER_ACK,
+}
+"""Step → the gap behind it."""
 
 HELD_MARGIN_SECONDS = 0.05
 """Asked again this much after the lease that is in the way has run out."""
@@ -47,7 +61,9 @@ class Pipeline:
         """Take the steps until none is left. Cancelled, the run is left as it is: see `hand_back`."""
         step: Step | None = self.claim
         while step is not None:
+            gap = GAPS[step.__name__]
             step = await step(run)
+            failpoints.reached(gap)
 
     async def claim(self, run: Run) -> Step | None:
         """Take a slot first, so that what is claimed and started runs at once, and ask the guard."""

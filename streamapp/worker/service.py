@@ -32,6 +32,7 @@ async def serve(settings: Settings) -> int:
     Raises:
         ConfigurationError: a setting with which a worker would not be safe.
     """
+    composition.arm_failpoints(settings)
     clock = SystemClock()
     registry = composition.registry(settings)
     check(settings, registry)
