@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test up down setup check lint types contracts tools format clean
+.PHONY: demo test faults up down setup check lint types contracts tools format clean
 
 demo: setup  ## set everything up, run the system on real input, print what the diary says
 	$(BIN)/streamapp demo
 
 test: setup tools check  ## everything: style, types, import contracts, all tests on real brokers
 	$(BIN)/pytest
+
+faults: setup tools  ## every fault, also the long ones, on real brokers; ends with a table
+	$(BIN)/pytest -m "long or not long" tests/faults tests/model tests/e2e/test_replay.py
 
 up: setup  ## start brokers and every role, and keep them running
 	$(BIN)/streamapp up

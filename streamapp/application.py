@@ -20,6 +20,7 @@ from streamapp.stream.freshness import Freshness
 from streamapp.stream.health import Health
 from streamapp.stream.horizon import Gates, Probe
 from streamapp.stream.sole_dispatcher import SoleDispatcher
+from streamapp.stream.tables_web import TablesWeb
 from streamapp.telemetry import logging_config
 from streamapp.wire.scribe import Scribe
 from tables import dedup, pending, sources, tasks, totals
@@ -51,7 +52,7 @@ def compose(settings: Settings) -> StreamApp:
     health = Health(app)
     if "diary" in agents:
         _add_diary(app, settings, clock, health)
-    app.routes.append(health.add_routes)
+    app.routes += [health.add_routes, TablesWeb(app).add_routes]
     return app
 
 

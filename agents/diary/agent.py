@@ -2,15 +2,15 @@
 
 import asyncio
 
-from streamapp.domain.facts import Recorded
-from streamapp.domain.task import Task, apply
-from streamapp.domain.totals import count, count_unreadable, look
+from streamapp.domain.task import Task
+from streamapp.domain.totals import Unreadable
+from streamapp.domain.views import tell_diary
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.engine import StreamApp
 from streamapp.stream.resident import Resident
 from streamapp.stream.topics import TopicPlan
 from streamapp.telemetry import get_log
-from streamapp.wire import facts
+from streamapp.wire.records import read
 from tables.tasks import Tasks
 from tables.totals import PartitionTotals
 
@@ -35,23 +35,22 @@ class Diary(Resident):
         """
         totals = self.totals.get(batch.partition)
         touched: dict[bytes, Task] = {}
+
+        def task_of(task_id: str) -> Task:
+            key = task_id.encode()
+            task = touched.get(key)
+            if task is None:
+                task = touched[key] = self.tasks.get(batch.partition, key) or Task(task_id)
+            return task
+
         for number, record in enumerate(batch.records):
             if number % RECORDS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
-            try:
-                fact = facts.decode(record.key, record.value)
-            except facts.Undecodable as error:
+            item = read(record.key, record.value, record.offset, record.at)
+            if isinstance(item, Unreadable):
                 place = {"topic": batch.topic, "partition": batch.partition, "offset": record.offset}
-                log.warning("a record of the diary is no fact, skipped", reason=str(error), **place)
-                count_unreadable(totals, record.offset, record.at, str(error))
-                continue
-            key = fact.task_id.encode()
-            task = touched.get(key)
-            if task is None:
-                task = touched[key] = self.tasks.get(batch.partition, key) or Task(fact.task_id)
-            before, recorded = look(task), Recorded(fact, record.offset, record.at)
-            apply(task, recorded)
-            count(totals, before, task, recorded)
+                log.warning("a record of the diary is no fact, skipped", reason=item.reason, **place)
+            tell_diary(item, totals, task_of)
         await self.totals.write(batch.partition, totals, batch.end)
         await self.tasks.write(batch.partition, touched, batch.end)
 

@@ -3,15 +3,17 @@
 import asyncio
 
 from agents.dispatch.pump import Pump
-from streamapp.domain.facts import Recorded, TaskExecutionStarted
-from streamapp.domain.outbox import Closed, Memory, Open, remember
+from streamapp.domain.facts import TaskExecutionStarted
+from streamapp.domain.outbox import Memory, Open, remember
+from streamapp.domain.totals import Unreadable
+from streamapp.domain.views import outbox_rows
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.engine import StreamApp
 from streamapp.stream.horizon import Gates, Probe
 from streamapp.stream.resident import Resident
 from streamapp.stream.topics import TopicPlan
 from streamapp.telemetry import get_log
-from streamapp.wire import facts
+from streamapp.wire.records import read
 from tables.dedup import Dedup
 from tables.pending import Pending
 
@@ -40,17 +42,15 @@ class Dispatch(Resident):
         for number, record in enumerate(batch.records):
             if number % RECORDS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
-            try:
-                fact = facts.decode(record.key, record.value)
-            except facts.Undecodable:
+            item = read(record.key, record.value, record.offset, record.at)
+            if isinstance(item, Unreadable):
                 continue  # the diary names it among the unreadable; nothing can be due because of it
-            key = fact.task_id.encode()
+            key = item.fact.task_id.encode()
             memory = touched.get(key) or self._memory(batch.partition, key)
-            memory = touched[key] = remember(memory, Recorded(fact, record.offset, record.at))
-            if isinstance(fact, TaskExecutionStarted) and isinstance(memory, Open) and memory.queue:
+            memory = touched[key] = remember(memory, item)
+            if isinstance(item.fact, TaskExecutionStarted) and isinstance(memory, Open) and memory.queue:
                 started.append((memory.queue, memory.dispatched_at))
-        closed = {key: memory for key, memory in touched.items() if isinstance(memory, Closed)}
-        entries = {key: memory if isinstance(memory, Open) else None for key, memory in touched.items()}
+        closed, entries = outbox_rows(touched)
         # Closed first: an entry that is in both tables after a crash has ended, whatever the open one says.
         await self._dedup.write(batch.partition, closed, batch.end)
         await self._pending.write(batch.partition, entries, batch.end)

@@ -11,9 +11,11 @@ from rich.table import Table
 
 from streamapp import settings as settings_module
 from streamapp.cli import client, output
+from streamapp.cli.audit import audit
 from streamapp.cli.history import render
 from streamapp.cli.installation import Installation
 from streamapp.cli.output import NOT_WELL, OK, WRONG, emit, fail, reported, say, wait_for
+from streamapp.cli.replay import replay, verify
 from streamapp.cli.setup import guard_of, rebuild_guard, setup, workers
 from streamapp.domain.errors import Unavailable
 from streamapp.producer.events import EventProducer
@@ -260,6 +262,10 @@ def _print_problem(problem: Any) -> None:
 def _yes(value: object) -> str:
     return "–" if value is None else ("yes" if value else "no")
 
+
+main.add_command(audit)
+main.add_command(replay)
+main.add_command(verify)
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -1,7 +1,7 @@
-"""An installation of streamapp for a test: a namespace and a folder of its own, and Faust roles as processes in it.
+"""An installation of streamapp for a test: a namespace and a folder of its own, and roles as processes in it.
 
-Roles are started as a user starts them (`faust -A streamapp worker -l info`), log JSON lines into a file that can be
-asked, and are gone at the end, whatever happened.
+Roles are started as a user starts them (the Faust ones by `faust -A streamapp worker -l info`), log JSON lines into a
+file that can be asked, and are gone at the end, whatever happened.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import aiohttp
 
@@ -25,10 +25,12 @@ from streamapp.settings import PREFIX, Role
 from streamapp.wire.names import Names
 from tests.support.waiting import until
 
+AnyRole: TypeAlias = Role | Literal["api", "worker"]
 PROJECT = Path(__file__).parents[2]
 READY_SECONDS = 40.0
 STOP_SECONDS = 25.0
 PARTITIONS = 8
+FAUST = ("all", "ingest", "dispatch", "diary")
 CLIENTS = ("aiokafka", "aiormq", "aio_pika")
 
 _numbers = itertools.count(1)
@@ -42,7 +44,7 @@ def _die_with_parent() -> None:
 
 
 class RoleProcess:
-    """One Faust process."""
+    """One process of a role."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log_file: Path, url: str) -> None:
         self.name = name
@@ -160,13 +162,16 @@ class Installation:
         self.names = Names(f"t{os.getpid()}-{next(_numbers)}")
         self._settings = settings
         self._ports: dict[str, int] = {}
+        self.surroundings: dict[str, str] = {}
         self.processes: list[RoleProcess] = []
 
-    def environment(self, name: str, role: Role, **settings: str) -> dict[str, str]:
+    def environment(self, name: str, role: AnyRole, **settings: str) -> dict[str, str]:
         """All of a role's environment variables."""
         port = self._ports.setdefault(name, free_port())
+        of_role = {} if role == "worker" else {f"{'DIARY' if role == 'all' else role.upper()}__PORT": str(port)}
+        if role in FAUST:
+            of_role["ROLE"] = role
         ours = {
-            "ROLE": role,
             "INSTANCE": name,
             "NAMESPACE": self.names.namespace,
             "DATA_DIRECTORY": str(self.data(name)),
@@ -175,25 +180,24 @@ class Installation:
             "KAFKA__SESSION_TIMEOUT_SECONDS": "6",
             "RABBITMQ__URL": self.endpoints.rabbitmq_url,
             "REDIS__URL": self.endpoints.redis_url,
-            f"{'DIARY' if role == 'all' else role.upper()}__PORT": str(port),
             "LOG__FORMAT": "json",
+            **of_role,
             **self._settings,
             **settings,
         }
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-        return {**inherited, **{PREFIX + key: value for key, value in ours.items()}}
+        return {**inherited, **self.surroundings, **{PREFIX + key: value for key, value in ours.items()}}
 
-    def start(self, role: Role = "all", name: str | None = None, **settings: str) -> RoleProcess:
+    def start(self, role: AnyRole = "all", name: str | None = None, **settings: str) -> RoleProcess:
         """Start a role. The same name finds the same tables, port and log file again."""
         name = name or role
         environment = self.environment(name, role, **settings)
-        command = [str(Path(sys.executable).with_name("faust")), "-A", "streamapp", "worker", "-l", "info"]
         url = f"http://127.0.0.1:{self._ports[name]}"
-        process = RoleProcess(name, command, environment, self.folder / f"{name}.log", url)
+        process = RoleProcess(name, command_of(role), environment, self.folder / f"{name}.log", url)
         self.processes.append(process)
         return process
 
-    async def started(self, role: Role = "all", name: str | None = None, **settings: str) -> RoleProcess:
+    async def started(self, role: AnyRole = "all", name: str | None = None, **settings: str) -> RoleProcess:
         """Start a role and wait until it is ready."""
         process = self.start(role, name, **settings)
         await process.ready()
@@ -223,6 +227,13 @@ def installation(endpoints: Endpoints, folder: Path, **settings: str) -> Iterato
         yield made
     finally:
         made.close()
+
+
+def command_of(role: AnyRole) -> list[str]:
+    """How a user starts a role."""
+    if role in FAUST:
+        return [str(Path(sys.executable).with_name("faust")), "-A", "streamapp", "worker", "-l", "info"]
+    return [sys.executable, "-m", f"streamapp.{role}"]
 
 
 def free_port() -> int:

@@ -1,0 +1,173 @@
+"""Rules about the work itself: effects, jobs and acknowledgements, judged from ledger, shadow queue and wiretap."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from streamapp.audit.evidence import Effect, Evidence, Incident, Published
+from streamapp.audit.findings import Verdict
+from streamapp.audit.story import Diary, Story
+from streamapp.domain.facts import (
+    TaskAccepted,
+    TaskDispatched,
+    TaskExecutionCompleted,
+    TaskExecutionFailed,
+    TaskExecutionStarted,
+    TaskRetryScheduled,
+)
+
+AMQP_SECOND_MS = 1_000
+"""The time of a published job is cut to seconds."""
+
+DISPATCHING = frozenset({"dispatch", "kafka", "rabbitmq", "all"})
+"""Faults of these may part a confirm from its fact."""
+
+Key = tuple[str, int]
+
+
+def effects(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """A handler runs once for each TaskExecutionStarted of its attempt, after it; a completed task has its effect."""
+    begun = _by_attempt(evidence.effects or (), "begin")
+    ended = _by_attempt(evidence.effects or (), "end")
+    for (task_id, attempt), runs in begun.items():
+        verdict.judged += len(runs)
+        story = diary.stories.get(task_id)
+        starts = [] if story is None else sorted(item.at for item in story.of(TaskExecutionStarted, attempt))
+        if story is None or not starts:
+            verdict.object(task_id, f"attempt {attempt} ran, and the diary has no start of it", f"at {runs[0]}")
+            continue
+        if len(runs) > len(starts):
+            said = f"attempt {attempt} ran {len(runs)} times, and the diary has {len(starts)} starts"
+            verdict.object(task_id, said, f"at {runs}")
+        for run, start in zip(runs, starts, strict=False):
+            if run < start:
+                verdict.object(task_id, f"attempt {attempt} ran before its start was durable", f"{run} < {start}")
+        verdict.counts["runs beyond the first of an attempt"] += len(runs) - 1
+        _after_the_end(story, attempt, runs, starts, verdict)
+    for story in diary.stories.values():
+        end = story.end()
+        if end is not None and isinstance(end.fact, TaskExecutionCompleted):
+            verdict.judged += 1
+            if not ended.get((story.task_id, end.fact.attempt)):
+                said = f"completed by attempt {end.fact.attempt}, which made no effect"
+                verdict.object(story.task_id, said, story.where(end))
+
+
+def _after_the_end(story: Story, attempt: int, runs: list[int], starts: list[int], verdict: Verdict) -> None:
+    end = story.end()
+    if end is None:
+        return
+    # An attempt that was due already when a zombie of the one before it ended the task may still be run.
+    overtaken = getattr(end.fact, "attempt", attempt) < attempt
+    for run, start in zip(runs, starts, strict=False):
+        if run > end.at and start > end.at and not overtaken:
+            verdict.object(story.task_id, f"attempt {attempt} ran after the end", f"{run} > {story.where(end)}")
+        elif run > end.at:
+            verdict.counts["zombies' runs after the end"] += 1
+
+
+def dispatching(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """One job for each attempt; more only where a fault lay between its confirm and its fact, with the same id."""
+    published = _jobs(evidence)
+    for message_id, jobs in published.items():
+        verdict.judged += 1
+        task_id, attempt = jobs[0].task_id, jobs[0].attempt
+        story = diary.stories.get(task_id)
+        if message_id != f"{task_id}:{attempt}" or story is None or story.accepted is None:
+            verdict.object(task_id, f"a job {message_id} of a task that was never accepted", f"at {jobs[0].at}")
+            continue
+        if attempt > 1 and not any(story.of(TaskRetryScheduled, attempt)):
+            verdict.object(task_id, f"attempt {attempt} published, and nothing had scheduled it", f"at {jobs[0].at}")
+        if len(jobs) > 1:
+            verdict.counts["jobs published again"] += len(jobs) - 1
+            until = min((item.at for item in story.of(TaskDispatched, attempt)), default=jobs[-1].at)
+            if not _fault_between(evidence.incidents, jobs[0].at, max(until, jobs[-1].at)):
+                said = f"attempt {attempt} published {len(jobs)} times, and no fault explains it"
+                verdict.object(task_id, said, f"at {[job.at for job in jobs]}")
+    for story in diary.stories.values():
+        for told in story.of(TaskDispatched):
+            attempt = getattr(told.fact, "attempt", 0)
+            verdict.judged += 1
+            if f"{story.task_id}:{attempt}" not in published:
+                verdict.object(story.task_id, f"attempt {attempt} dispatched, and no job published", story.where(told))
+
+
+def silence(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """Nothing is published that the diary says was dispatched, nor for a task that has ended; so replay causes nothing.
+
+    Only a process that stood still, or a broker that did, may hand out late what it had begun.
+    """
+    for jobs in _jobs(evidence).values():
+        for job in jobs:
+            story = diary.stories.get(job.task_id)
+            if story is None:
+                continue
+            verdict.judged += 1
+            told = min((item.at for item in story.of(TaskDispatched, job.attempt)), default=None)
+            end = story.end()
+            late = told is not None and job.at > told
+            over = end is not None and job.at > end.at + AMQP_SECOND_MS
+            if not late and not over:
+                continue
+            since = told if told is not None and late else (end.at if end else job.at)
+            if _fault_between(evidence.incidents, since - AMQP_SECOND_MS, job.at + AMQP_SECOND_MS):
+                verdict.counts["jobs handed out late around a fault"] += 1
+            else:
+                what = "its TaskDispatched" if late else "the end of the task"
+                verdict.object(job.task_id, f"attempt {job.attempt} published after {what}", f"{job.at} > {since}")
+
+
+def not_before(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """No retry is published before its time."""
+    for jobs in _jobs(evidence).values():
+        job = jobs[0]
+        story = diary.stories.get(job.task_id)
+        for told in story.of(TaskRetryScheduled, job.attempt) if story else ():
+            verdict.judged += 1
+            due = told.fact.not_before  # type: ignore[union-attr]
+            if job.at + AMQP_SECOND_MS <= due:
+                verdict.object(job.task_id, f"attempt {job.attempt} published too early", f"{job.at} < {due}")
+
+
+def acknowledgement(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """A job is acked when the diary has its outcome, or when the diary needs none of it any more."""
+    for event in evidence.wire or ():
+        if event.event != "ack" or event.message_id is None:
+            continue
+        verdict.judged += 1
+        task_id, _, number = event.message_id.rpartition(":")
+        story = diary.stories.get(task_id)
+        if story is None or not number.isdecimal() or not _settled(story, int(number), event.at):
+            said = f"attempt {number} acked, and the diary has no outcome of it by then"
+            verdict.object(task_id, said, f"at {event.at}")
+
+
+def _settled(story: Story, attempt: int, at: int) -> bool:
+    for told in story.facts:
+        if told.at > at:
+            continue
+        outcome = isinstance(told.fact, TaskExecutionCompleted | TaskExecutionFailed) and told.fact.attempt == attempt
+        later = not isinstance(told.fact, TaskAccepted) and getattr(told.fact, "attempt", 0) > attempt
+        if outcome or later:
+            return True
+    end = story.end()
+    return end is not None and end.at <= at
+
+
+def _jobs(evidence: Evidence) -> Mapping[str, list[Published]]:
+    """Message id → its publications: from the shadow queue, with the wiretap's times where it saw as many."""
+    jobs: defaultdict[str, list[Published]] = defaultdict(list)
+    for job in evidence.published or ():
+        jobs[job.message_id].append(job)
+    return jobs
+
+
+def _by_attempt(ledger: Iterable[Effect], phase: str) -> dict[Key, list[int]]:
+    found: defaultdict[Key, list[int]] = defaultdict(list)
+    for effect in ledger:
+        if effect.phase == phase:
+            found[effect.task_id, effect.attempt].append(effect.at)
+    return {key: sorted(times) for key, times in found.items()}
+
+
+def _fault_between(incidents: Sequence[Incident], since: int, until: int) -> bool:
+    return any(item.target in DISPATCHING and item.at <= until and item.until >= since for item in incidents)

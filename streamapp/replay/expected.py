@@ -1,0 +1,61 @@
+"""What the tables must hold: a plain fold of one partition of the diary in memory, by the steps the agents take.
+
+In: records in offset order. Out: the rows of each table, in key order, as bytes. Holds everything in memory.
+"""
+
+from collections.abc import Iterable
+
+from streamapp.domain.outbox import Memory, remember
+from streamapp.domain.task import Task
+from streamapp.domain.totals import Totals, Unreadable
+from streamapp.domain.views import outbox_rows, tell_diary
+from streamapp.stream.batch import Record
+from streamapp.stream.digest import Row
+from streamapp.wire.records import read
+from tables import dedup, pending, tasks, totals
+
+TABLES = (tasks.NAME, totals.NAME, pending.NAME, dedup.NAME)
+"""The tables that are folded from the diary."""
+
+
+class PartitionFold:
+    """The fold of one partition, from its first record."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self._tasks: dict[str, Task] = {}
+        self._totals = Totals()
+        self._memories: dict[bytes, Memory] = {}
+
+    def tell(self, records: Iterable[Record]) -> None:
+        """Fold the next records."""
+        for record in records:
+            self.records += 1
+            item = read(record.key, record.value, record.offset, record.at)
+            tell_diary(item, self._totals, self._task)
+            if not isinstance(item, Unreadable):
+                key = item.fact.task_id.encode()
+                self._memories[key] = remember(self._memories.get(key), item)
+
+    def rows(self, table: str) -> list[Row]:
+        """The rows of a table after all records so far, in key order."""
+        match table:
+            case tasks.NAME:
+                rows = [(task_id.encode(), tasks.encode(task)) for task_id, task in self._tasks.items()]
+            case totals.NAME:
+                rows = [(totals.KEY, totals.encode(self._totals))] if self.records else []
+            case pending.NAME:
+                _, entries = outbox_rows(self._memories)
+                rows = [(key, pending.encode(entry)) for key, entry in entries.items() if entry is not None]
+            case dedup.NAME:
+                closed, _ = outbox_rows(self._memories)
+                rows = [(key, dedup.encode(entry)) for key, entry in closed.items()]
+            case _:
+                raise ValueError(f"no table of the diary is called {table}")
+        return sorted(rows)
+
+    def _task(self, task_id: str) -> Task:
+        task = self._tasks.get(task_id)
+        if task is None:
+            task = self._tasks[task_id] = Task(task_id)
+        return task

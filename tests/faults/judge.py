@@ -1,0 +1,99 @@
+"""The end of every fault: no more faults, everything drains, and the evidence is judged."""
+
+from dataclasses import dataclass
+
+from streamapp.audit import Line, Report, audit, read_folder
+from tests.faults import report
+from tests.faults.arena import Arena
+from tests.support.reference import fold_topic
+from tests.support.rocks import DIARY, DISPATCH, differences
+from tests.support.waiting import until
+
+NEEDED = {"acceptance", "no invention", "completeness", "retries", "effects", "dispatching", "silence"}
+FOLDING = {"all", "dispatch", "diary"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`findings` in words; none means that every rule holds."""
+
+    findings: list[str]
+    rows: list[report.Row]
+    counts: dict[str, int]
+
+
+async def judge(ring: Arena, *, seconds: float = 90.0) -> Verdict:
+    """End the faults, wait until everything has ended, stop, and judge what is left. Adds rows to the report."""
+    ring.members.disarm()
+    recovery = await ring.drained(seconds)
+    await _folded(ring)
+    held = await ring.members.held_partitions()
+    statuses = await ring.stop()
+    findings = [f"{name} ended with {status}" for name, status in statuses.items() if status]
+    findings += await _views(ring, held)
+    report_of_audit = await _audited(ring)
+    findings += [str(finding) for finding in report_of_audit.findings]
+    duplicates = report_of_audit.counts.get("jobs published again", 0)
+    told = ring.clients.told
+    lost = [task_id for task_id in told if not ring.witness.ended(task_id)]
+    rows = [
+        report.Row(
+            incident.fault,
+            incident.injected,
+            incident.under_way,
+            len(told),
+            len(lost),
+            len(findings),
+            duplicates,
+            incident.recovery_seconds or recovery,
+        )
+        for incident in ring.incidents.values()
+    ]
+    for row in rows:
+        report.add(row)
+    return Verdict(findings, rows, report_of_audit.counts)
+
+
+async def _audited(ring: Arena) -> Report:
+    """What the audit says about the whole diary and everything that was seen outside the system."""
+    log = [
+        Line(partition, record.offset, record.at, record.key, record.value)
+        for partition, records in (await ring.kafka.read(ring.topic)).items()
+        for record in records
+    ]
+    events = frozenset(ring.clients.events)
+    done = audit(read_folder(ring.evidence, log, events=events, drained=True))
+    judged = {name for name, verdict in done.verdicts.items() if verdict is not None and verdict.judged}
+    assert judged >= NEEDED, f"nothing was judged by {NEEDED - judged}"
+    return done
+
+
+async def _folded(ring: Arena) -> None:
+    """Wait until every table has folded everything: a commit reports what is in all tables of its role."""
+
+    async def behind() -> dict[str, object]:
+        ends = {(ring.topic, partition): end for partition, end in (await ring.kafka.ends(ring.topic)).items() if end}
+        roles = {member.role for member in ring.members.by_name.values() if not member.held} & FOLDING
+        commits = {role: await ring.kafka.offsets(ring.made.names.app_id(role)) for role in roles}
+        return {role: offsets for role, offsets in commits.items() if not ends.items() <= offsets.items()}
+
+    async def caught_up() -> bool:
+        return not await behind()
+
+    await until(caught_up, 30, "every table has folded everything", every=0.3)
+
+
+async def _views(ring: Arena, held: dict[str, dict[str, list[int]]]) -> list[str]:
+    """Where the tables differ from a plain fold of the topic, byte for byte, each where it was held last."""
+    expected = fold_topic(await ring.kafka.read(ring.topic))
+    ends = await ring.kafka.ends(ring.topic)
+    found: list[str] = []
+    seen = {table: [] for table in DIARY + DISPATCH}
+    for name, tables in held.items():
+        directory = ring.made.tables(name, ring.members.by_name[name].role)
+        for table in seen.keys() & tables.keys():
+            seen[table] += tables[table]
+            its = {partition: ends[partition] for partition in tables[table]}
+            found += differences(directory, expected, (table,), its)
+    gaps = {table: partitions for table, partitions in seen.items() if sorted(partitions) != sorted(ends)}
+    return found + ([f"not every partition is held exactly once: {gaps}"] if gaps else [])

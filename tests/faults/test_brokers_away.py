@@ -1,0 +1,68 @@
+"""Brokers stop, hang and come back under load: everything waits, nothing is lost, and the throughput returns."""
+
+import asyncio
+
+import pytest
+
+from brokers.broker import Broker
+from tests.faults.arena import Arena
+from tests.faults.judge import judge
+
+SHORT, LONG = 5.0, 60.0
+RESTARTS = 20
+
+
+async def stopped(ring: Arena, broker: Broker, seconds: float) -> None:
+    async with ring.fault(f"{broker.name} stopped for {seconds:g} s", broker.name):
+        await asyncio.to_thread(broker.stop)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(broker.start)
+
+
+async def hangs(ring: Arena, broker: Broker, seconds: float) -> None:
+    async with ring.fault(f"{broker.name} hangs for {seconds:g} s", broker.name):
+        broker.pause()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            broker.resume()
+
+
+async def killed(ring: Arena, broker: Broker) -> None:
+    async with ring.fault(f"{broker.name} killed", broker.name):
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+
+
+def every(ring: Arena) -> tuple[Broker, ...]:
+    brokers = ring.brokers.stack.brokers
+    assert len(brokers) == 3, "a broker belongs to somebody else, and this test kills it"
+    return brokers
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+async def test_each_broker_stops_hangs_and_is_killed(ring: Arena) -> None:
+    for broker in every(ring):
+        await stopped(ring, broker, SHORT)
+        await hangs(ring, broker, SHORT)
+        await killed(ring, broker)
+    assert (await judge(ring)).findings == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_each_broker_is_away_for_a_minute(ring: Arena) -> None:
+    for broker in every(ring):
+        await stopped(ring, broker, LONG)
+        await hangs(ring, broker, LONG)
+    assert (await judge(ring)).findings == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["rabbitmq", "kafka", "redis"])
+async def test_a_broker_is_killed_twenty_times(ring: Arena, number: int) -> None:
+    for _ in range(RESTARTS):
+        await killed(ring, every(ring)[number])
+    assert (await judge(ring)).findings == []

@@ -1,0 +1,72 @@
+"""The guard loses its memory: nothing runs until it is rebuilt from the diary, and then nothing runs twice."""
+
+import asyncio
+import shutil
+
+import pytest
+import redis.asyncio
+
+from tests.faults.arena import Arena
+from tests.faults.judge import judge
+
+STILL_SECONDS = 3.0
+
+
+async def nothing_starts(ring: Arena) -> None:
+    """What had begun may end; after that nothing is taken."""
+    await asyncio.sleep(STILL_SECONDS)
+    before = ring.effects()
+    await asyncio.sleep(STILL_SECONDS)
+    assert ring.effects() == before
+
+
+async def ask(ring: Arena, *command: str) -> None:
+    client = redis.asyncio.from_url(ring.brokers.endpoints.redis_url)
+    async with client:
+        await client.execute_command(*command)
+
+
+@pytest.mark.timeout(300)
+async def test_guard_flushed_and_full(ring: Arena) -> None:
+    async with ring.fault("FLUSHALL", "redis"):
+        await ask(ring, "FLUSHALL")
+        await nothing_starts(ring)
+        await asyncio.to_thread(ring.command, "guard", "rebuild")
+    async with ring.fault("Redis out of memory", "redis"):
+        await ask(ring, "CONFIG", "SET", "maxmemory", "1mb")
+        try:
+            await asyncio.sleep(STILL_SECONDS)
+        finally:
+            await ask(ring, "CONFIG", "SET", "maxmemory", "0")
+    assert (await judge(ring)).findings == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_redis_comes_back_empty_and_with_an_old_copy(ring: Arena) -> None:
+    server = ring.brokers.stack.redis
+    data = server.folder / "data"
+    copy = ring.folder / "copy"
+    await asyncio.to_thread(server.stop)
+    shutil.copytree(data, copy)
+    await asyncio.to_thread(server.start)
+    await ring.busy()
+    async with ring.fault("Redis restarted empty", "redis"):
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(data)
+        await asyncio.to_thread(server.start)
+        await nothing_starts(ring)
+        await asyncio.to_thread(ring.command, "guard", "rebuild")
+    await ring.busy()
+    async with ring.fault("Redis restored from an old copy", "redis"):
+        # As docs/guarantees.md tells whoever restores a copy: workers down, copy back, guard rebuilt, workers up.
+        for member in ring.members.of("worker"):
+            await ring.members.hold(member, gracefully=False)
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(data)
+        shutil.copytree(copy, data)
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(ring.command, "guard", "rebuild")
+        for member in ring.members.of("worker"):
+            ring.members.let(member)
+    assert (await judge(ring)).findings == []

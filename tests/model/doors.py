@@ -1,0 +1,178 @@
+"""The ports of one simulated process: clock, fact log, publisher, probe. Each does to the simulated brokers what the
+real door does to the real ones, with the same answers.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from streamapp.domain.errors import OutcomeUnknown, Unavailable
+from streamapp.domain.facts import AnyFact
+from streamapp.producer import Position
+from streamapp.queue import Unroutable
+from streamapp.wire import facts as wire
+from streamapp.wire.jobs import Job
+from tests.model.kafka import EPOCH_MS, PARTITIONS, TOPIC, Kafka
+from tests.model.life import Life
+from tests.model.rabbit import Rabbit
+
+if TYPE_CHECKING:
+    from tests.model.oracle import Oracle
+
+REDECLARE_SECONDS = 1.0
+UNKNOWN_SECONDS = 3.0
+LATE_SECONDS = 5.0
+
+
+def partition_of(task_id: str) -> int:
+    """Where the facts of a task lie."""
+    return sum(task_id.encode()) % PARTITIONS
+
+
+class WallClock:
+    """A machine's clock, which somebody may step. Remembers how it was stepped."""
+
+    def __init__(self) -> None:
+        self._segments: list[tuple[float, int]] = [(0.0, 0)]
+
+    def step_to(self, skew_ms: int) -> None:
+        """From now on the clock is wrong by so much."""
+        self._segments.append((self.monotonic(), skew_ms))
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch, as this machine believes."""
+        return self._reading(self.monotonic(), self._segments[-1][1])
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    def latest_since(self, moment: float) -> int:
+        """The latest time that this clock has shown since `moment` (virtual seconds)."""
+        ends = [begin for begin, _ in self._segments[1:]] + [self.monotonic()]
+        return max(
+            self._reading(end, skew) for (_, skew), end in zip(self._segments, ends, strict=True) if end >= moment
+        )
+
+    def _reading(self, moment: float, skew_ms: int) -> int:
+        return EPOCH_MS + round(moment * 1000) + skew_ms
+
+
+class SimulatedFactLog:
+    """`FactLog` on the simulated diary. Only what dispatch and workers use."""
+
+    def __init__(self, kafka: Kafka, life: Life) -> None:
+        self._kafka, self._life = kafka, life
+
+    async def append_durably(self, facts: Sequence[AnyFact]) -> list[Position]:
+        """Append, and again, until every fact is durable."""
+        return [await self._append(fact) for fact in facts]
+
+    async def _append(self, fact: AnyFact) -> Position:
+        key, value = wire.encode(fact)
+        partition = partition_of(fact.task_id)
+        while True:
+            await self._kafka.up.wait()
+            await self._life.step()
+            if not self._kafka.up.is_set():
+                continue
+            fate = self._kafka.fate()
+            if fate != "lost":
+                record = self._kafka.append(TOPIC, partition, key, value)
+            await self._life.step()
+            if fate == "ok":
+                return Position(TOPIC, partition, record.offset, record.at)
+            await asyncio.sleep(0.2)
+
+
+class SimulatedPublisher:
+    """`JobPublisher` on the simulated RabbitMQ."""
+
+    def __init__(self, rabbit: Rabbit, life: Life, oracle: "Oracle") -> None:
+        self._rabbit, self._life, self._oracle = rabbit, life, oracle
+        self._in_flight: set[str] = set()
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publish would be handed over now."""
+        return self._rabbit.up
+
+    async def publish(self, queue: str, job: Job) -> None:
+        """Publish with a confirm. Raises what `JobPublisher.publish` raises."""
+        if not self._rabbit.up:
+            raise Unavailable("RabbitMQ is not connected")
+        if job.message_id in self._in_flight:
+            raise OutcomeUnknown("the same job is being published already")
+        publication = self._oracle.published(self._life, queue, job)
+        self._in_flight.add(job.message_id)
+        try:
+            await self._hand_over(queue, job)
+        except Unavailable:
+            publication.answer = "unknown"
+            raise
+        except Unroutable:
+            publication.answer = "returned"
+            raise
+        else:
+            publication.answer = "confirmed"
+        finally:
+            self._in_flight.discard(job.message_id)
+
+    async def _hand_over(self, queue: str, job: Job) -> None:
+        await self._life.step()
+        fate = self._rabbit.fate()
+        if not self._rabbit.up or fate == "lost":
+            await self._never_answered()
+        if fate == "late" or self._rabbit.alarmed:
+            asyncio.get_running_loop().call_later(LATE_SECONDS, self._rabbit.put, queue, job)
+            await self._never_answered()
+        if not self._rabbit.put(queue, job):
+            asyncio.get_running_loop().call_later(REDECLARE_SECONDS, self._rabbit.declare, queue)
+            await self._life.step()
+            raise Unroutable(f"no queue {queue}")
+        await self._life.step()
+        if fate == "unconfirmed" or not self._rabbit.up:
+            await self._never_answered()
+
+    async def _never_answered(self) -> None:
+        await asyncio.sleep(UNKNOWN_SECONDS if self._rabbit.up else 0.0)
+        raise OutcomeUnknown("no confirm")
+
+
+class SimulatedProbe:
+    """`Probe` on the simulated Kafka."""
+
+    def __init__(self, kafka: Kafka, life: Life) -> None:
+        self._kafka, self._life = kafka, life
+
+    async def ends_patiently(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """The ends, asked for until there is an answer."""
+        await self._kafka.up.wait()
+        await self._life.step()
+        ends = {partition: self._kafka.end(topic, partition) for partition in partitions}
+        await self._life.step()
+        return ends
+
+    async def ends_beyond(self, topic: str, known: Mapping[int, int]) -> dict[int, int]:
+        """The ends of what is known."""
+        return await self.ends_patiently(topic, known)
+
+    async def first_record(self, topic: str, partition: int, offset: int) -> int | None:
+        """`Holes.first_record`."""
+        await self._kafka.up.wait()
+        await self._life.step()
+        found, _ = self._kafka.read(topic, partition, offset, 1)
+        return found[0].offset if found else None
+
+    async def close(self) -> None:
+        """Disconnect."""

@@ -1,0 +1,198 @@
+"""What stands between a simulated Kafka and the real agent: the engine's own steps, taken from `StreamApp` and its
+consumer, over a fetch loop that Faust would run.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from streamapp.stream.batch import RecordBatch
+from streamapp.stream.engine import StreamApp
+from streamapp.stream.folding import Folds, fold_for_ever
+from streamapp.stream.positions import Positions
+from streamapp.stream.topics import TopicPlan
+from streamapp.stream.transport import Consumer
+from tests.model.disk import SimulatedTable
+from tests.model.doors import SimulatedProbe
+from tests.model.kafka import TOPIC, Kafka
+from tests.model.life import Life
+
+FETCHED_AT_ONCE = 5
+POLL_SECONDS = 0.05
+
+
+class SimulatedConsumer:
+    """Faust's consumer of the diary. `group` holds the group's committed offsets, from which Faust starts to read."""
+
+    find_starts = Consumer.find_starts
+    perform_seek = Consumer.perform_seek
+    idle_position = Consumer.idle_position
+    _on_their_way = Consumer._on_their_way
+    _deliver_batch = Consumer._deliver_batch
+    _is_empty = Consumer._is_empty
+
+    def __init__(self, seat: "Seat", kafka: Kafka, probe: SimulatedProbe, group: dict[int, int]) -> None:
+        self.app = seat
+        self.flow_active = False
+        self.suspend_flow = asyncio.Event()
+        self._kafka, self._probe, self._holes, self._group = kafka, probe, probe, group
+        self._positions = seat.positions
+        self._starts: dict[TP, int] = {}
+        self._between_fetches = asyncio.Event()
+        self._between_fetches.set()
+        self._expected: dict[TP, int] = {}
+        self._in_flight: list[Any] = []
+        self._read_offset: dict[TP, int | None] = {}
+        self._committed_offset: dict[TP, int | None] = {}
+        self._fetched_to: dict[TP, int] = {}
+        self.batches: asyncio.Queue[Any] = asyncio.Queue()
+
+    def assign(self, partitions: set[int]) -> None:
+        """Read these partitions from now on, from where the group is."""
+        self._fetched_to = {TP(TOPIC, partition): self._group.get(partition, 0) for partition in sorted(partitions)}
+
+    def assignment(self) -> set[TP]:
+        """What is read."""
+        return set(self._fetched_to)
+
+    def stop_flow(self) -> None:
+        """Fetch nothing."""
+        self.flow_active = False
+        self.suspend_flow.set()
+
+    def resume_flow(self) -> None:
+        """Fetch again."""
+        self.flow_active = True
+        self.suspend_flow.clear()
+
+    async def earliest_offsets(self, *tps: TP) -> dict[TP, int]:
+        """Where the partitions begin."""
+        return dict.fromkeys(tps, 0)
+
+    async def seek_wait(self, starts: dict[TP, int]) -> None:
+        """Read on from there."""
+        self._fetched_to.update(starts)
+
+    async def position(self, tp: TP) -> int:
+        """Where the next fetch begins."""
+        return self._fetched_to[tp]
+
+    async def callback(self, message: Any) -> None:
+        """Hand a batch to the agent."""
+        await self.batches.put(message)
+
+    async def wait_first(self, *awaitables: Awaitable[Any]) -> None:
+        """The first one; the others are given up."""
+        tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def fetch(self, life: Life) -> None:
+        """Faust's fetcher: one fetch after the other, while the flow is on."""
+        while True:
+            fetched = False
+            for tp in list(self._fetched_to):
+                if self.flow_active and self._kafka.up.is_set() and len(self._on_their_way()) < 2:
+                    self._between_fetches.clear()
+                    try:
+                        fetched |= await self._fetch_once(life, tp)
+                    finally:
+                        self._between_fetches.set()
+            if not fetched:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _fetch_once(self, life: Life, tp: TP) -> bool:
+        records, after = self._kafka.read(TOPIC, tp.partition, self._fetched_to[tp], FETCHED_AT_ONCE)
+        if after == self._fetched_to[tp]:
+            return False
+        found = [SimpleNamespace(**row._asdict(), timestamp=row.at, timestamp_type=1) for row in records]
+        self._fetched_to[tp] = after
+        await life.step()
+        if found and self.flow_active:
+            await self._deliver_batch(tp, found)
+        return True
+
+
+class Seat:
+    """What an agent needs of a StreamApp."""
+
+    when_idle = StreamApp.when_idle
+    _idle_position = StreamApp._idle_position
+    _shut = StreamApp._shut
+    _take_over = StreamApp._take_over
+    _rebalance_complete = StreamApp._rebalance_complete
+    _partitions_revoked = StreamApp._partitions_revoked
+
+    def __init__(self, life: Life, kafka: Kafka, probe: SimulatedProbe, group: dict[int, int]) -> None:
+        self.positions, self.folds = Positions(), Folds()
+        self.batch_tables: list[SimulatedTable] = []
+        self.residents: list[Any] = []
+        self.settled = self.should_stop = self.rebalancing = False
+        self.consumer_generation_id = 0
+        self.flow_control = SimpleNamespace(suspend=lambda: None)
+        self.assignor = SimpleNamespace(assigned_actives=self._actives)
+        self.consumer = SimulatedConsumer(self, kafka, probe, group)
+        self._taking_over: asyncio.Task[None] | None = None
+        self._life = life
+        self._background: list[Callable[[], Awaitable[None]]] = [lambda: self.consumer.fetch(life)]
+
+    def fold(
+        self,
+        name: str,
+        topic: TopicPlan,
+        tables: list[SimulatedTable],
+        handle: Callable[[RecordBatch], Awaitable[None]],
+        *,
+        complete: bool,
+    ) -> None:
+        """See `StreamApp.fold`."""
+        self.positions.feed(topic.name, *tables, complete=complete)
+        self.batch_tables.extend(tables)
+
+        async def agent() -> None:
+            while True:
+                message = await self.consumer.batches.get()
+                await self.folds.run(fold_for_ever(name, message.value, handle, tables))
+                message.acked = True
+
+        self._background.append(agent)
+
+    def task(self, background: Callable[[], Awaitable[None]]) -> None:
+        """See mode's `Service.task`."""
+        self._background.append(background)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    async def live(self) -> None:
+        """Run everything in the background."""
+        for background in self._background:
+            self._life.spawn(background())
+
+    async def revoke(self) -> None:
+        """Faust on revocation: stop the flow, tell the app, empty the agents' queues."""
+        self.consumer.stop_flow()
+        self.consumer_generation_id += 1
+        await self._partitions_revoked()
+        while not self.consumer.batches.empty():
+            self.consumer.batches.get_nowait().acked = True
+
+    async def take(self, partitions: set[int]) -> None:
+        """Faust on assignment: recover the tables, tell the app, seek, resume the flow."""
+        self.consumer.assign(partitions)
+        for table in self.batch_tables:
+            await table.recover(partitions)
+        await self._rebalance_complete()
+        await self.consumer.perform_seek()
+        self.consumer.resume_flow()
+
+    def _actives(self) -> set[TP]:
+        held = self.consumer.assignment()
+        return {TP(table.changelog, tp.partition) for table in self.batch_tables for tp in held}
