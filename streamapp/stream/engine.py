@@ -7,12 +7,14 @@ are looked up under a prefix that nobody sets.
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import faust
 from aiohttp import web
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamapp.domain.errors import ConfigurationError
@@ -25,6 +27,7 @@ from streamapp.stream.horizon import Probe
 from streamapp.stream.positions import Positions
 from streamapp.stream.recovery import Tables
 from streamapp.stream.resident import Resident
+from streamapp.stream.restore import Gone, restore
 from streamapp.stream.table import BatchTable
 from streamapp.stream.transport import Transport
 from streamapp.telemetry import get_log
@@ -66,6 +69,30 @@ class StreamApp(faust.App):
         self.batch_tables.append(table)
         self.plans.append(topics.changelog(table.changelog, partitions, self.settings.kafka.replication_factor))
         return table
+
+    @property
+    def servers(self) -> str:
+        """Kafka's addresses."""
+        return self.settings.bootstrap_servers
+
+    async def restore_tables(self, ends: Mapping[TP, int]) -> None:
+        """Bring the local files of an assignment up to their changelogs, which end at `ends`.
+
+        Raises:
+            KafkaError or OSError: Kafka does not answer.
+            IllegalStateError: another rebalance has taken a partition away.
+        """
+        tables = {table.changelog: table for table in self.batch_tables}
+        try:
+            await restore(
+                self.servers,
+                {
+                    TopicPartition(tp.topic, tp.partition): tables[tp.topic].to_restore(tp.partition, end)
+                    for tp, end in ends.items()
+                },
+            )
+        except Gone as error:
+            raise IllegalStateError("a partition was taken away while it was restored") from error
 
     def fold(
         self,

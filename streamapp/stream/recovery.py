@@ -1,8 +1,9 @@
-"""Faust's table recovery, with the patience it lacks.
+"""Faust's table recovery, with the patience it lacks, and with a road of its own for the rows.
 
-In: an assignment. Out: restored tables. Faust bounds its questions to Kafka by the request timeout, and takes a timeout
-for the end of the service: it would stop recovering for good, and the process would stay up, consuming nothing. An
-error ends the process. Here both are waited out: Kafka was away, and comes back. Overrides private methods of
+In: an assignment. Out: restored tables: `restore` reads the changelogs by the batch, and Faust, which would go record
+by record, finds nothing left to do. Faust bounds its questions to Kafka by the request timeout, and takes a timeout for
+the end of the service: it would stop recovering for good, and the process would stay up, consuming nothing. An error
+ends the process. Here both are waited out: Kafka was away, and comes back. Overrides private methods of
 faust-streaming 0.15.3, see `transport`.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
+from faust.types import TP
 
 from streamapp.telemetry import describe, get_log
 
@@ -48,9 +50,15 @@ class PatientRecovery(Recovery):
         build = super()._build_highwaters
         await patiently(lambda: build(*args), "where the changelogs end")
 
-    async def _build_offsets(self, *args: Any) -> None:
+    async def _build_offsets(self, consumer: Any, tps: set[TP], destination: Any, title: str) -> None:
+        if title == "active":
+            ends = {tp: self.active_highwaters[tp] + 1 for tp in tps}
+            app: Any = self.app
+            await patiently(lambda: app.restore_tables(ends), "what the changelogs hold")
+            for tp, end in ends.items():  # `update` of a Counter would add
+                destination[tp] = end - 1
         build = super()._build_offsets
-        await patiently(lambda: build(*args), "where the changelogs begin")
+        await patiently(lambda: build(consumer, tps, destination, title), "where the changelogs begin")
 
 
 class Tables(TableManager):

@@ -7,10 +7,11 @@ never vouches for a put that is missing (`docs/decisions/0003-offset-in-the-stat
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
+from aiokafka import TopicPartition
 from faust.stores.rocksdb import Store
 from faust.types import TP
 from rocksdict import WriteBatch
@@ -19,6 +20,9 @@ from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
 from streamapp.stream.changelog import ChangelogTable, clear
+from streamapp.stream.recovery import patiently
+from streamapp.stream.restore import Gone, Partition, read
+from streamapp.stream.vouching import Sieve, applied_of, headers
 from streamapp.telemetry import describe, get_log
 
 log = get_log(__name__)
@@ -32,6 +36,10 @@ OPTIONS = {
     "max_write_buffer_number": 3,
     "bloom_filter_size": 10,
 }
+
+
+Put: TypeAlias = tuple[bytes, bytes | None]
+"""A key and its value; None deletes it."""
 
 
 class _Applied(msgspec.Struct):
@@ -63,6 +71,9 @@ class BatchTable:
             )
         )
         self._applied: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+        self._spoiled: dict[int, set[bytes]] = {}
+        self._strangers: dict[int, list[tuple[int, int]]] = {}
 
     @property
     def changelog(self) -> str:
@@ -84,6 +95,22 @@ class BatchTable:
             ConfigurationError: the table was folded from a topic with another number of partitions.
         """
         self._applied = {partition: self._read_applied(partition) for partition in partitions}
+        self._last = {partition: self._read_last(partition) for partition in partitions}
+
+    def to_restore(self, partition: int, end: int) -> Partition:
+        """A partition as `restore` wants it. `end`: where its changelog ends.
+
+        Raises:
+            Gone: its files are not open: another rebalance has begun.
+        """
+        databases, key = self._store._dbs, self._store.offset_key
+        database = databases.get(partition)
+        if database is None:
+            raise Gone
+        marker = database.get(APPLIED_KEY)
+        sieve = Sieve(APPLIED_KEY, 0 if marker is None else _decoder.decode(marker).next)
+        sieve.spoiled = self._spoiled.setdefault(partition, set())
+        return Partition(lambda: databases.get(partition), database, key, sieve, self._read_last(partition) + 1, end)
 
     def release(self) -> None:
         """Before a rebalance: nothing is held until `hold` says so again."""
@@ -118,9 +145,10 @@ class BatchTable:
         if self._applied.get(partition) is None:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
         marker = msgspec.json.encode(_Applied(applied, self.partitions))
-        rows = [*puts.items(), (APPLIED_KEY, marker)]
+        again = await self._to_repair(partition, puts, applied)
+        rows = [*puts.items(), *again, (APPLIED_KEY, marker)]
         failpoints.reached(Gap.BEFORE_CHANGELOG)
-        last = await self._append(partition, rows)
+        last = await self._append(partition, rows, applied)
         failpoints.reached(Gap.AFTER_CHANGELOG)
         db = self._store._dbs.get(partition)
         if db is None or self._applied.get(partition) is None:
@@ -134,14 +162,39 @@ class BatchTable:
         batch.put(self._store.offset_key, str(last).encode())
         db.write(batch)
         self._applied[partition] = applied
+        self._spoiled.get(partition, set()).difference_update([key for key, _ in rows])
         failpoints.reached(Gap.AFTER_STORE)
 
-    async def _append(self, partition: int, rows: list[tuple[bytes, bytes | None]]) -> int:
+    async def _to_repair(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> list[Put]:
+        """Rows to write again, as they are here, because a stranger has written older ones behind them.
+
+        Race: a process that was taken for dead may go on with the pass that it had begun. Its rows come behind the
+        owner's, so a compaction would keep them; where the owner's own offsets have a gap, they are looked for.
+        """
+        spoiled = self._spoiled.setdefault(partition, set())
+        if gaps := self._strangers.pop(partition, None):
+            sieve = Sieve(APPLIED_KEY, applied)
+            tp = TopicPartition(self.changelog, partition)
+            for gap in gaps:
+                await patiently(
+                    lambda gap=gap: read(self._app.servers, {tp: gap}, lambda _, found: _sift(sieve, found)),  # type: ignore[misc]
+                    "what a stranger has written into a changelog",
+                )
+            spoiled |= sieve.spoiled
+            log.warning(
+                "another process has written into this changelog, its rows are written over",
+                table=self.name,
+                partition=partition,
+                rows=len(sieve.spoiled),
+            )
+        return [(key, self.get(partition, key)) for key in sorted(spoiled - puts.keys())]
+
+    async def _append(self, partition: int, rows: list[Put], applied: int) -> int:
         """Append to the changelog; the offset of the last record. Tries again for as long as the partition is held."""
         delay = 0.1
         while True:
             try:
-                return await self._append_once(partition, rows)
+                return await self._append_once(partition, rows, applied)
             except Exception as error:
                 if self._applied.get(partition) is None:
                     raise NotHeld(f"{self.name}: partition {partition} was taken away") from error
@@ -149,30 +202,45 @@ class BatchTable:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
-    async def _append_once(self, partition: int, rows: list[tuple[bytes, bytes | None]]) -> int:
+    async def _append_once(self, partition: int, rows: list[Put], applied: int) -> int:
         """One pass in as few record batches as it takes, each acknowledged before the next is sent.
 
         A record batch is appended whole or not at all, and the marker is in the last one: a row that was lost on the
         way is never vouched for.
         """
         producer = self._app.producer._ensure_producer()
-        last, rest = -1, iter(rows)
+        written_by, rest = headers(applied), iter(rows)
         row = next(rest, None)
         while row is not None:
             batch = producer.create_batch()
-            while row is not None and batch.append(timestamp=None, key=row[0], value=row[1]) is not None:
+            while (
+                row is not None
+                and batch.append(timestamp=None, key=row[0], value=row[1], headers=written_by) is not None
+            ):
                 row = next(rest, None)
             count = batch.record_count()
             if not count:
                 raise ConfigurationError(f"{self.name}: a row does not fit into a record batch")
             metadata = await (await producer.send_batch(batch, self.changelog, partition=partition))
-            last = metadata.offset + count - 1
-        return int(last)
+            self._note(partition, metadata.offset, count)
+        return self._last[partition]
+
+    def _note(self, partition: int, offset: int, count: int) -> None:
+        """Note where a record batch of ours lies; what lies between it and the one before is not ours."""
+        expected = self._last.get(partition, -1) + 1
+        if offset > expected:
+            self._strangers.setdefault(partition, []).append((expected, offset))
+        self._last[partition] = offset + count - 1
 
     @property
     def _store(self) -> Store:
         store: Store = self._table.data
         return store
+
+    def _read_last(self, partition: int) -> int:
+        """Offset of the last record of the changelog that is in the store, or was written with it; -1 for none."""
+        value = self.get(partition, self._store.offset_key)
+        return -1 if value is None else int(value)
 
     def _read_applied(self, partition: int) -> int:
         value = self.get(partition, APPLIED_KEY)
@@ -189,6 +257,11 @@ class BatchTable:
     def tp(self, partition: int) -> TP:
         """The changelog partition."""
         return TP(self.changelog, partition)
+
+
+def _sift(sieve: Sieve, records: Sequence[Any]) -> None:
+    for record in records:
+        sieve.counts(record.key, applied_of(record.headers))
 
 
 class NotHeld(Exception):

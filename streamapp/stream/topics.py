@@ -23,6 +23,10 @@ CHANGELOG_MAX_BYTES = 8 * 1024 * 1024
 """Largest record of a changelog, above the largest record a table can make (payload, history and anomalies capped)."""
 
 
+COMPACTION_LAG_MS = 6 * 3_600_000
+"""A row of a changelog is not compacted away before."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
     """A topic as it must be. `must` is created and checked; `want` is only created."""
@@ -65,7 +69,12 @@ def events(settings: Settings) -> TopicPlan:
 
 def changelog(name: str, partitions: int, replicas: int) -> TopicPlan:
     """A table's changelog: compacted, so that it keeps the last value of every key."""
-    want = {"max.message.bytes": str(CHANGELOG_MAX_BYTES), "min.cleanable.dirty.ratio": "0.3"}
+    want = {
+        "max.message.bytes": str(CHANGELOG_MAX_BYTES),
+        "min.cleanable.dirty.ratio": "0.3",
+        # A stranger's late rows must not win before the owner has written over them (`vouching`).
+        "min.compaction.lag.ms": str(COMPACTION_LAG_MS),
+    }
     return TopicPlan(name, partitions, replicas, {"cleanup.policy": "compact"}, want)
 
 

@@ -11,7 +11,7 @@ from streamapp.domain.facts import Recorded
 from streamapp.domain.outbox import Memory, Open, remember
 from tests.support.kafka import Kafka
 from tests.support.reference import facts_of, fold_topic
-from tests.support.rocks import DIARY, DISPATCH, differences
+from tests.support.rocks import DIARY, DISPATCH, differences, read_table
 from tests.support.stack import PARTITIONS, Installation, RoleProcess, installation
 from tests.support.tap import Tap
 from tests.support.traffic import Traffic
@@ -99,6 +99,11 @@ class Lived:
             partition: end for partition, end in (await self.kafka.ends(self.topic)).items() if partition in partitions
         }
         return differences(tables, fold_topic(records), tuple(names), ends)
+
+    def rows(self, table: str, name: str = "all") -> dict[tuple[int, bytes], bytes]:
+        """The rows in the files of a table, by partition and key."""
+        rows, _ = read_table(self.made.tables(name), table, range(PARTITIONS))
+        return {(partition, key): value for partition, found in rows.items() for key, value in found.items()}
 
     @asynccontextmanager
     async def pouring(self, traffic: Traffic, tasks_at_once: int = 6) -> AsyncIterator[None]:

@@ -1,0 +1,137 @@
+"""Restores tables from their changelogs by the batch: what Faust does record by record, some ten times as fast.
+
+In: partitions of tables whose files are open, and where their changelogs end. Out: files that hold what the changelogs
+vouch for. Reads with a client of its own, outside the consumer group; waits for as long as Kafka is away. Never touches
+the diary.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rocksdict import WriteBatch
+
+from streamapp.stream.vouching import Sieve, applied_of
+from streamapp.telemetry import get_log
+
+log = get_log(__name__)
+
+FETCH_WAIT_MS = 50
+FETCH_BYTES = 4 * 1024 * 1024
+RECORDS_AT_ONCE = 5_000
+POLL_MS = 1_000
+SILENCE_SECONDS = 10.0
+
+
+class Gone(Exception):
+    """The files of a partition were closed meanwhile: another rebalance has taken it away."""
+
+
+@dataclass
+class Partition:
+    """One partition of a table on its way.
+
+    Attributes:
+        files: what is open now for this partition; asked before every write.
+        database: the RocksDB that was open at the beginning.
+        offset_key: where the changelog offset is noted.
+        sieve: which rows count.
+        start, end: changelog offsets, the end not included.
+    """
+
+    files: Callable[[], Any]
+    database: Any
+    offset_key: bytes
+    sieve: Sieve
+    start: int
+    end: int
+    rows: int = field(default=0)
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Write the rows that count, and how far the changelog is read, at once.
+
+        Raises:
+            Gone: the files were closed.
+        """
+        if self.files() is not self.database:
+            raise Gone
+        batch = WriteBatch(raw_mode=True)
+        counts = self.sieve.counts
+        for record in records:
+            key, value = record.key, record.value
+            if not counts(key, applied_of(record.headers)):
+                continue
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self.offset_key, b"%d" % records[-1].offset)
+        self.database.write(batch)
+        self.rows += len(records)
+
+
+async def restore(bootstrap_servers: str, partitions: Mapping[TopicPartition, Partition]) -> None:
+    """Read every changelog partition up to its end. Cancelled, what is written so far is kept and gone on from.
+
+    Raises:
+        KafkaError or OSError: Kafka did not answer at the beginning.
+        Gone: a rebalance has taken a partition away.
+    """
+    behind = {tp: (one.start, one.end) for tp, one in partitions.items() if one.start < one.end}
+    if not behind:
+        return
+    begun = time.monotonic()
+    await read(bootstrap_servers, behind, lambda tp, records: partitions[tp].take(records))
+    seconds = time.monotonic() - begun
+    rows = sum(partitions[tp].rows for tp in behind)
+    log.info("tables restored from their changelogs", partitions=len(behind), rows=rows, seconds=round(seconds, 3))
+
+
+async def read(
+    bootstrap_servers: str,
+    wanted: Mapping[TopicPartition, tuple[int, int]],
+    take: Callable[[TopicPartition, Sequence[Any]], None],
+) -> None:
+    """Hand the records of each partition from its first offset to its second one (not included) to `take`, in order.
+
+    Raises:
+        KafkaError or OSError: Kafka did not answer at the beginning; once it has, its absence is waited out.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    try:
+        await consumer.start()
+        rest = set(wanted)
+        consumer.assign(list(wanted))
+        for tp, (start, _) in wanted.items():
+            consumer.seek(tp, start)
+        heard = time.monotonic()
+        while rest:
+            fetched = await consumer.getmany(*rest, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
+            for tp, records in fetched.items():
+                if records:
+                    take(tp, records)
+                await asyncio.sleep(0)
+            heard = _listen(heard, bool(fetched), len(rest))
+            rest = {tp for tp in rest if await consumer.position(tp) < wanted[tp][1]}
+    finally:
+        await consumer.stop()
+
+
+def _listen(heard: float, answered: bool, rest: int) -> float:
+    """When Kafka was heard last; says so if that is long ago."""
+    now = time.monotonic()
+    if answered:
+        return now
+    if now - heard < SILENCE_SECONDS:
+        return heard
+    log.warning("Kafka sends nothing of the changelogs, waiting", partitions=rest, seconds=SILENCE_SECONDS)
+    return now
