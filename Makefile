@@ -49,11 +49,11 @@ format: setup  ## put the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-tools:  ## what the tests need besides Python: kcat, a plain Kafka client
-	@command -v kcat >/dev/null || { echo "installing kcat"; \
+tools:  ## what the tests need besides Python: kcat, a plain Kafka client, and libfaketime, to set clocks wrong
+	@command -v kcat >/dev/null && dpkg -s libfaketime >/dev/null 2>&1 || { echo "installing kcat and libfaketime"; \
 	  { [ "$$(id -u)" = 0 ] && as= || as=sudo; $$as apt-get -qq update && \
-	    $$as env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends kcat >/dev/null; } || \
-	  { echo "the tests need kcat: apt-get install kcat"; exit 1; }; }
+	    $$as env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends kcat libfaketime \
+	    >/dev/null; } || { echo "the tests need them: apt-get install kcat libfaketime"; exit 1; }; }
 
 clean: down  ## remove all data and the environment
 	rm -rf .streamapp $(VENV)

@@ -1,4 +1,4 @@
-"""Rules about what surrounds the tasks: views, what clients see, bad records, secrets."""
+"""Rules about what surrounds the tasks: the guard, views, what clients see, bad records, secrets."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,23 @@ from streamapp.audit.story import Diary
 from streamapp.domain.progress import TERMINAL, State
 
 RANK: Mapping[str, int] = {state: number for number, state in enumerate(State)}
+
+GUARD_LOST = "guard lost"
+"""Detail of an incident during which the guard has no memory: from its loss until it was rebuilt."""
+
+CONFIRMED_BEFORE_MS = 1_000
+"""A claim that was confirmed just before the loss may begin to run this much later."""
+
+
+def guarded(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """While the guard has no memory, no handler begins to run."""
+    lost = [incident for incident in evidence.incidents if incident.detail == GUARD_LOST]
+    for effect in evidence.effects or ():
+        if effect.phase != "begin" or not lost:
+            continue
+        verdict.judged += 1
+        if any(item.at + CONFIRMED_BEFORE_MS < effect.at < item.until for item in lost):
+            verdict.object(effect.task_id, f"attempt {effect.attempt} ran while nobody guarded it", f"at {effect.at}")
 
 
 def views(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:

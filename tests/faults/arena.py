@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brokers import Endpoints
 from tests.faults.load.clients import Clients
-from tests.faults.load.ledger import VARIABLE
+from tests.faults.load.ledger import ORIGIN, VARIABLE, origin_ms
 from tests.faults.members import Member, Members
 from tests.faults.shadow import Shadow
 from tests.faults.witness import Witness
@@ -37,7 +37,7 @@ SEEN_LATE_MS = 500
 RATE = 25.0
 SETTINGS = {
     "TASKS__TYPES": '["tests.faults.load.types"]',
-    "TASKS__HANDLERS": '["tests.faults.load.handlers"]',
+    "TASKS__HANDLERS": '["tests.faults.load.handlers", "tests.faults.load.misbehaving"]',
     "GUARD__LEASE_SECONDS": str(LEASE_SECONDS),
     "DISPATCH__STUCK_MARGIN_SECONDS": "5",
     "DISPATCH__LOST_AFTER_SECONDS": "20",
@@ -85,6 +85,7 @@ class Arena:
         self.incidents: dict[str, Incident] = {}
         made.surroundings["PYTHONPATH"] = str(PROJECT)  # the `faust` command looks for modules beside itself only
         made.surroundings[VARIABLE] = str(self.evidence / "effects.jsonl")
+        made.surroundings[ORIGIN] = origin_ms()
 
     async def start(self, roles: dict[str, AnyRole] | None = None) -> None:
         """Set everything up and start the roles; the load begins when they are ready."""
@@ -118,17 +119,21 @@ class Arena:
         await until(lambda: len(self.witness.completions) >= wanted, seconds, f"work gets done since {begun}")
 
     @asynccontextmanager
-    async def fault(self, name: str, target: str) -> AsyncIterator[Incident]:
+    async def fault(self, name: str, target: str, detail: str = "") -> AsyncIterator[Incident]:
         """What happens in this block is a fault; afterwards the throughput must come back."""
-        incident = self.incidents.setdefault(name, Incident(name))
-        incident.injected += 1
-        incident.under_way += len(self.witness.open())
+        async with self.trouble(name, target, detail) as incident:
+            yield incident
+        incident.recovery_seconds = max(incident.recovery_seconds, await self.back())
+
+    @asynccontextmanager
+    async def trouble(self, name: str, target: str, detail: str = "") -> AsyncIterator[Incident]:
+        """What happens in this block is a fault, and the next one may come at once."""
+        incident = self._injected(name)
         begun = _now()
         try:
             yield incident
         finally:
-            self._note(begun, name, target)
-        incident.recovery_seconds = max(incident.recovery_seconds, await self.back())
+            self._note(begun, name, target, detail)
 
     async def back(self) -> float:
         """Wait until the work gets done as fast as it comes in; how long that took."""
@@ -149,11 +154,12 @@ class Arena:
         """SIGKILL to a member; the keeper starts it again."""
         member.process.kill()
 
-    async def until_killed(self, deaths: Mapping[str, int], seconds: float) -> None:
-        """Wait until each member has died so often."""
+    async def until_killed(self, deaths: Mapping[str, int], seconds: float, total: int = 0) -> None:
+        """Wait until each member has died so often, and all together `total` times."""
 
         def missing() -> dict[str, int]:
-            return {name: want - self.members.deaths[name] for name, want in deaths.items()}
+            rest = {name: want - self.members.deaths[name] for name, want in deaths.items()}
+            return {**rest, "all": total - self.members.deaths.total()}
 
         try:
             await until(lambda: all(rest <= 0 for rest in missing().values()), seconds, "everybody has died", every=0.2)
@@ -209,21 +215,26 @@ class Arena:
         finally:
             member.process.signal(signal.SIGCONT)
 
-    def _note_death(self, member: Member) -> None:
-        gap = member.armed.partition("=")[0]
-        name = f"SIGKILL of {member.role}" + (f" {gap}" if gap else "")
+    def _injected(self, name: str) -> Incident:
         incident = self.incidents.setdefault(name, Incident(name))
         incident.injected += 1
         incident.under_way += len(self.witness.open())
+        return incident
+
+    def _note_death(self, member: Member) -> None:
+        gap = member.armed.partition("=")[0]
+        name = f"SIGKILL of {member.role}" + (f" {gap}" if gap else "")
+        self._injected(name)
         self._note(_now() - SEEN_LATE_MS, name, member.role, member.name)
 
 
 @asynccontextmanager
-async def arena(brokers: RunningBrokers, folder: Path, seed: int = 1, **settings: str) -> AsyncIterator[Arena]:
-    """An arena that leaves nothing behind but its folder."""
-    endpoints: Endpoints = brokers.endpoints
-    with installation(endpoints, folder, **{**SETTINGS, **settings}) as made:
-        kafka = Kafka(endpoints.kafka)
+async def arena(
+    brokers: RunningBrokers, folder: Path, seed: int = 1, endpoints: Endpoints | None = None, **settings: str
+) -> AsyncIterator[Arena]:
+    """An arena that leaves nothing behind but its folder. Roles find the brokers at `endpoints`, witnesses directly."""
+    with installation(endpoints or brokers.endpoints, folder, **{**SETTINGS, **settings}) as made:
+        kafka = Kafka(brokers.endpoints.kafka)
         await kafka.start()
         ring = Arena(brokers, made, kafka, seed)
         try:

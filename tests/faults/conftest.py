@@ -21,7 +21,9 @@ async def ring(brokers_stack: RunningBrokers, tmp_path: Path, request: pytest.Fi
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the rows of this run."""
+    """Print the rows of this run, and how many kills there were in all runs that the report knows."""
     if found := report.added:
         terminalreporter.section("faults")
         terminalreporter.write_line(report.table(found))
+        killed, ever = report.kills(found), report.kills(report.rows())
+        terminalreporter.write_line(f"processes killed: {killed} in this run, {ever} in all runs of the report")

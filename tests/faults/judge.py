@@ -22,14 +22,16 @@ class Verdict:
     counts: dict[str, int]
 
 
-async def judge(ring: Arena, *, seconds: float = 90.0) -> Verdict:
-    """End the faults, wait until everything has ended, stop, and judge what is left. Adds rows to the report."""
+async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) -> Verdict:
+    """End the faults, wait until everything has ended, stop, and judge what is left. Adds rows to the report.
+
+    `seconds` is how long everything may take to end; without `reported` nothing is added: this is no run of a fault.
+    """
     ring.members.disarm()
-    recovery = await ring.drained(seconds)
-    await _folded(ring)
+    recovery, findings = await _liveness(ring, seconds)
     held = await ring.members.held_partitions()
     statuses = await ring.stop()
-    findings = [f"{name} ended with {status}" for name, status in statuses.items() if status]
+    findings += [f"{name} ended with {status}" for name, status in statuses.items() if status]
     findings += await _views(ring, held)
     report_of_audit = await _audited(ring)
     findings += [str(finding) for finding in report_of_audit.findings]
@@ -49,9 +51,19 @@ async def judge(ring: Arena, *, seconds: float = 90.0) -> Verdict:
         )
         for incident in ring.incidents.values()
     ]
-    for row in rows:
+    for row in rows if reported else ():
         report.add(row)
     return Verdict(findings, rows, report_of_audit.counts)
+
+
+async def _liveness(ring: Arena, seconds: float) -> tuple[float, list[str]]:
+    """How long it took until everything had ended and was folded; what did not is a finding, and is judged too."""
+    try:
+        recovery = await ring.drained(seconds)
+        await _folded(ring)
+    except AssertionError as error:
+        return seconds, [f"liveness: {error}"]
+    return recovery, []
 
 
 async def _audited(ring: Arena) -> Report:

@@ -1,4 +1,7 @@
-"""The report of the fault suite: a row for every incident, kept in a file, so that runs add up."""
+"""The report of the fault suite: a row for every incident, kept in a file, so that runs add up.
+
+`python -m tests.faults.report` prints what all runs so far have added up to. `FAULTS_REPORT` names another file.
+"""
 
 import json
 import os
@@ -70,3 +73,14 @@ def _line(fault: str, group: list[Row]) -> tuple[str, ...]:
     ]
     slowest = max(row.recovery_seconds for row in group)
     return (fault, str(len(group)), *(str(number) for number in numbers), f"{slowest:.1f} s")
+
+
+def kills(found: Iterable[Row]) -> int:
+    """How many times a process was killed."""
+    return sum(row.injected for row in found if row.fault.startswith("SIGKILL of "))
+
+
+if __name__ == "__main__":
+    everything = rows()
+    print(table(everything))
+    print(f"\n{kills(everything)} processes killed, {sum(row.lost for row in everything)} tasks lost")

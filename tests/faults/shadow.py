@@ -1,6 +1,6 @@
 """The shadow queue: bound to the exchange beside the work queue, it keeps a copy of every job ever published.
 
-Nobody consumes it while things happen, so it needs no connection that could break; it is drained at the end.
+Nobody consumes it while things happen, so it needs no connection that could break; it is drained at the end, and before RabbitMQ loses everything.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ class Shadow:
         self._exchange = names.exchange
         self._key = names.queue(queue)
         self._name = f"{self._key}.shadow"
+        self._kept: list[dict[str, Any]] = []
 
     async def bind(self) -> None:
         """Begin to collect. The exchange must exist."""
@@ -28,8 +29,8 @@ class Shadow:
             await queue.bind(self._exchange, self._key)
 
     async def drain(self) -> list[dict[str, Any]]:
-        """Take everything out, in the order in which it was published."""
-        found = []
+        """Take everything out, in the order in which it was published; what was taken out earlier comes first."""
+        found = self._kept
         async with await aio_pika.connect(self._url) as connection:
             channel = await connection.channel()
             queue = await channel.declare_queue(self._name, passive=True)

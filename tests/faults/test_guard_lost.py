@@ -6,6 +6,7 @@ import shutil
 import pytest
 import redis.asyncio
 
+from streamapp.audit.surroundings import GUARD_LOST
 from tests.faults.arena import Arena
 from tests.faults.judge import judge
 
@@ -28,7 +29,7 @@ async def ask(ring: Arena, *command: str) -> None:
 
 @pytest.mark.timeout(300)
 async def test_guard_flushed_and_full(ring: Arena) -> None:
-    async with ring.fault("FLUSHALL", "redis"):
+    async with ring.fault("FLUSHALL", "redis", GUARD_LOST):
         await ask(ring, "FLUSHALL")
         await nothing_starts(ring)
         await asyncio.to_thread(ring.command, "guard", "rebuild")
@@ -51,7 +52,7 @@ async def test_redis_comes_back_empty_and_with_an_old_copy(ring: Arena) -> None:
     shutil.copytree(data, copy)
     await asyncio.to_thread(server.start)
     await ring.busy()
-    async with ring.fault("Redis restarted empty", "redis"):
+    async with ring.fault("Redis restarted empty", "redis", GUARD_LOST):
         await asyncio.to_thread(server.kill)
         shutil.rmtree(data)
         await asyncio.to_thread(server.start)

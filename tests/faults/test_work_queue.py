@@ -1,6 +1,7 @@
 """RabbitMQ loses the jobs or takes none: dispatch finds out from the facts, and hands out anew."""
 
 import asyncio
+import shutil
 
 import aio_pika
 import pytest
@@ -57,6 +58,29 @@ async def test_queue_purged_deleted_and_blocked(ring: Arena) -> None:
     reasons = {fact.reason for fact in ring.witness.facts_of(TaskRetryScheduled)}
     assert any("moved on without it" in reason for reason in reasons)
     assert await dead_letters(ring) == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("ring", [IMPATIENT], indirect=True)
+async def test_rabbitmq_comes_back_empty(ring: Arena) -> None:
+    """Its disk is lost with everything that was queued: jobs are dispatched anew, from the diary alone."""
+    rabbitmq = ring.brokers.stack.rabbitmq
+    (dispatch,) = ring.members.of("dispatch")
+    await waiting_jobs(ring)
+    async with ring.fault("RabbitMQ restarted empty", "rabbitmq"):
+        await ring.members.hold(dispatch, gracefully=False)  # nothing is published until the shadow listens again
+        await ring.shadow.drain()
+        await asyncio.to_thread(rabbitmq.kill)
+        shutil.rmtree(rabbitmq.folder / "data")
+        await asyncio.to_thread(rabbitmq.start)
+        await asyncio.to_thread(ring.command, "setup")
+        await ring.shadow.bind()
+        ring.members.let(dispatch)
+        back_to_work(ring)
+    await ring.busy(completions=150)
+    await asyncio.sleep(2 * LOST_AFTER_SECONDS)
+    assert (await judge(ring)).findings == []
 
 
 async def dead_letters(ring: Arena) -> int:

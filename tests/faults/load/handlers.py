@@ -1,12 +1,10 @@
 """Handlers of the fault suite. Each run leaves a line when it begins and a line when its effect is made."""
 
 import asyncio
-import os
-import signal
 
 from streamapp.handlers import Context, PermanentFailure, handles
 from tests.faults.load.ledger import note
-from tests.faults.load.types import DEADLY, FAILING, FLAKY, OK, REFUSED, SLOW, Payload
+from tests.faults.load.types import FAILING, FLAKY, OK, REFUSED, SLOW, Payload
 
 SLOW_SECONDS = 2.5
 
@@ -55,10 +53,3 @@ async def dawdle(params: Payload, context: Context) -> dict[str, str]:
     await asyncio.sleep(SLOW_SECONDS)
     note(context, "end")
     return {"note": params.note}
-
-
-@handles(DEADLY)
-async def die(params: Payload, context: Context) -> None:
-    """Take the worker along."""
-    note(context, "begin")
-    os.kill(os.getpid(), signal.SIGKILL)
