@@ -62,13 +62,18 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Wired(msgspec.Struct, frozen=True):
-    """What passed between streamapp and RabbitMQ, as a wiretap saw it."""
+    """What passed between streamapp and RabbitMQ, as a wiretap at streamapp's end of the line saw it.
+
+    The broker confirms a publish, refuses it (basic.nack) or returns it (then a confirm follows, which says nothing);
+    the worker acks a delivery or rejects it. `unparsed`: something passed that the tap does not understand: `detail`.
+    """
 
     at: int
-    event: Literal["publish", "confirm", "return", "deliver", "ack", "reject", "unparsed"]
+    event: Literal["publish", "confirm", "refuse", "return", "deliver", "ack", "reject", "unparsed"]
     connection: int
     message_id: str | None = None
     redelivered: bool | None = None
+    detail: str = ""
 
 
 class Incident(msgspec.Struct, frozen=True):

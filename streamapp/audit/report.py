@@ -34,6 +34,7 @@ RULES = (
     Rule("silence", ("published",), work.silence),
     Rule("not before", ("published",), work.not_before),
     Rule("acknowledgement", ("wire",), work.acknowledgement),
+    Rule("confirmation", ("wire",), work.confirmation),
     Rule("views", ("views", "expected"), surroundings.views),
     Rule("sessions", ("polls",), surroundings.sessions),
     Rule("quarantine", ("bad",), surroundings.quarantine),

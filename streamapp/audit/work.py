@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from streamapp.audit.evidence import Effect, Evidence, Incident, Published
+from streamapp.audit.evidence import Effect, Evidence, Incident, Published, Wired
 from streamapp.audit.findings import Verdict
 from streamapp.audit.story import Diary, Story
 from streamapp.domain.facts import (
@@ -131,6 +131,9 @@ def not_before(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
 def acknowledgement(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
     """A job is acked when the diary has its outcome, or when the diary needs none of it any more."""
     for event in evidence.wire or ():
+        if event.event == "unparsed":
+            said = f"the wiretap did not understand connection {event.connection}: {event.detail}"
+            verdict.object(None, said, f"at {event.at}")
         if event.event != "ack" or event.message_id is None:
             continue
         verdict.judged += 1
@@ -139,6 +142,34 @@ def acknowledgement(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
         if story is None or not number.isdecimal() or not _settled(story, int(number), event.at):
             said = f"attempt {number} acked, and the diary has no outcome of it by then"
             verdict.object(task_id, said, f"at {event.at}")
+
+
+def confirmation(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
+    """TaskDispatched is told once RabbitMQ has confirmed the job: never on a guess, and never of a returned job."""
+    confirmed = _confirmed(evidence.wire or ())
+    for story in diary.stories.values():
+        for told in story.of(TaskDispatched):
+            attempt = getattr(told.fact, "attempt", 0)
+            verdict.judged += 1
+            at = confirmed.get(f"{story.task_id}:{attempt}")
+            if at is None or at > told.at:
+                said = f"attempt {attempt} dispatched, and RabbitMQ had not confirmed its job by then"
+                verdict.object(story.task_id, said, f"{story.where(told)} at {told.at}, confirmed at {at}")
+
+
+def _confirmed(wire: Iterable[Wired]) -> dict[str, int]:
+    """Message id → its first confirm. The confirm of a returned job says that it is kept nowhere."""
+    returned: set[tuple[int, str | None]] = set()
+    confirmed: dict[str, int] = {}
+    for event in wire:
+        place = (event.connection, event.message_id)
+        if event.event == "return":
+            returned.add(place)
+        elif event.event == "confirm" and place in returned:
+            returned.discard(place)
+        elif event.event == "confirm" and event.message_id is not None:
+            confirmed.setdefault(event.message_id, event.at)
+    return confirmed
 
 
 def _settled(story: Story, attempt: int, at: int) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from streamapp.audit import Evidence, Line
 from streamapp.audit.evidence import Answer, Effect, Incident, Published, Wired
@@ -17,6 +18,8 @@ POLICY = Policy(max_attempts=3, delay_seconds=1.0, timeout_seconds=20)
 HTTP = Origin("http")
 PAYLOAD = {"note": "x"}
 FINGERPRINT = hashlib.sha256(json.canonical({"type": "T", "payload": PAYLOAD})).hexdigest()
+
+Answered = Literal["confirm", "return", "refuse", "silence"]
 
 
 @dataclass
@@ -58,9 +61,13 @@ class History:
         self.accepted(task)
         self.answer(task)
 
-    def publish(self, task: str = "t", attempt: int = 1) -> None:
+    def publish(self, task: str = "t", attempt: int = 1, *answers: Answered) -> None:
+        """Published; the broker confirms it, unless it is said to answer otherwise, or nothing."""
         at = self.later() // 1000 * 1000
         self.published.append(Published(at, f"{task}:{attempt}", task, attempt))
+        for event in ("publish", *(answers or ("confirm",))):
+            if event != "silence":
+                self.wire.append(Wired(self.now, event, 1, f"{task}:{attempt}"))  # type: ignore[arg-type]
 
     def dispatched(self, task: str = "t", attempt: int = 1) -> Line:
         return self.tell(self.scribe.dispatched(task, attempt, "q"))

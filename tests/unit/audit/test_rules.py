@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from streamapp.audit import audit
-from streamapp.audit.evidence import Line, Poll
+from streamapp.audit.evidence import Line, Poll, Wired
 from streamapp.domain.facts import Origin, Token
 from tests.unit.audit.history import History
 
@@ -23,7 +23,7 @@ def test_a_good_history_is_judged_and_found_good() -> None:
     judged = {name for name, verdict in report.verdicts.items() if verdict is not None and verdict.judged}
     assert judged == {
         *("acceptance", "no invention", "completeness", "retries", "effects"),
-        *("dispatching", "silence", "not before", "acknowledgement"),
+        *("dispatching", "silence", "not before", "acknowledgement", "confirmation"),
     }
 
 
@@ -31,8 +31,9 @@ def test_a_rule_without_its_evidence_is_not_judged() -> None:
     history = History()
     history.whole()
     report = audit(history.evidence(answers=None, effects=None, published=None, wire=None))
-    names = ("acceptance", "effects", "dispatching", "silence", "acknowledgement", "views", "sessions", "secrecy")
-    assert [report.verdicts[name] for name in names] == [None] * len(names)
+    names = {"acceptance", "effects", "dispatching", "silence", "acknowledgement", "confirmation"}
+    names |= {"views", "sessions", "secrecy"}
+    assert {name for name in names if report.verdicts[name] is None} == names
 
 
 def lost_acceptance(history: History) -> None:
@@ -187,6 +188,34 @@ def acked_before_the_outcome(history: History) -> None:
     history.completed()
 
 
+def dispatched_on_a_guess(history: History) -> None:
+    history.submitted()
+    history.publish("t", 1, "silence")
+    history.dispatched()
+
+
+def dispatched_before_its_confirm(history: History) -> None:
+    history.submitted()
+    history.dispatched()
+    history.publish()
+
+
+def dispatched_though_returned(history: History) -> None:
+    history.submitted()
+    history.publish("t", 1, "return", "confirm")
+    history.dispatched()
+
+
+def dispatched_though_refused(history: History) -> None:
+    history.submitted()
+    history.publish("t", 1, "refuse")
+    history.dispatched()
+
+
+def wire_not_understood(history: History) -> None:
+    history.wire.append(Wired(history.now, "unparsed", 1, detail="down: no frame begins with 47455420"))
+
+
 BROKEN: list[tuple[str, Callable[[History], None]]] = [
     ("acceptance", lost_acceptance),
     ("acceptance", other_payload),
@@ -212,6 +241,11 @@ BROKEN: list[tuple[str, Callable[[History], None]]] = [
     ("silence", published_after_the_end),
     ("not before", published_before_its_time),
     ("acknowledgement", acked_before_the_outcome),
+    ("acknowledgement", wire_not_understood),
+    ("confirmation", dispatched_on_a_guess),
+    ("confirmation", dispatched_before_its_confirm),
+    ("confirmation", dispatched_though_returned),
+    ("confirmation", dispatched_though_refused),
 ]
 
 
@@ -261,6 +295,18 @@ def test_a_fault_elsewhere_or_long_ago_explains_nothing() -> None:
     published_twice(history)
     history.fault("redis", before_ms=2_000)
     assert "dispatching" in objections(history)
+
+
+def test_a_job_that_was_returned_first_is_confirmed_by_its_next_publication() -> None:
+    history = History()
+    history.submitted()
+    history.publish("t", 1, "return", "confirm")
+    history.fault("rabbitmq")
+    history.publish()
+    history.dispatched()
+    history.ran()
+    history.completed()
+    assert audit(history.evidence()).findings == []
 
 
 def test_a_zombie_is_counted_and_its_late_outcome_does_not_end_the_task_again() -> None:
