@@ -17,12 +17,14 @@ from brokers.errors import (
     StartedDifferently,
 )
 from brokers.kafka.command_line import kafka_cli
+from brokers.kafka.configuration import Detour
 from brokers.ports import Ports
 from brokers.stack import Stack
 
 __all__ = [
     "BrokerError",
     "BrokerStatus",
+    "Detour",
     "Endpoints",
     "InstallationFailed",
     "JarsDamaged",

@@ -11,6 +11,7 @@ from brokers.endpoints import SERVICES, BrokerStatus, Endpoints, Profile, Servic
 from brokers.errors import BrokerError
 from brokers.installation import install
 from brokers.kafka.broker import KafkaBroker
+from brokers.kafka.configuration import Detour
 from brokers.ports import LOOPBACK, Ports
 from brokers.rabbitmq.broker import PASSWORD, USER, RabbitMQBroker
 from brokers.redis import RedisBroker
@@ -35,6 +36,7 @@ class Stack:
         services: which of them belong to this stack; the others are left alone.
         notify: told in a few words what happens.
         cache: where Kafka's jars are kept; by default the user's cache folder.
+        detour: a further listener of Kafka's, for clients behind a proxy.
     """
 
     def __init__(
@@ -45,13 +47,14 @@ class Stack:
         services: frozenset[Service] = SERVICES,
         notify: Callable[[str], None] = _silent,
         cache: Path | None = None,
+        detour: Detour | None = None,
     ) -> None:
         self.root = root.absolute()
         self.ports = ports or Ports.default()
         self.profile: Profile = profile
         self.services = services
         self.notify = notify
-        self.kafka = KafkaBroker(self.root, self.ports, profile, notify, cache)
+        self.kafka = KafkaBroker(self.root, self.ports, profile, notify, cache, detour)
         self.rabbitmq = RabbitMQBroker(self.root, self.ports, profile, notify)
         self.redis = RedisBroker(self.root, self.ports, profile, notify)
 

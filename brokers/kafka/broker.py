@@ -3,7 +3,8 @@
 import base64
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from brokers.broker import Broker, plain_environment
 from brokers.endpoints import Profile, Service
 from brokers.errors import NotReady
 from brokers.kafka.class_archive import ClassArchive
-from brokers.kafka.configuration import server_properties
+from brokers.kafka.configuration import Detour, server_properties
 from brokers.kafka.jars import class_path, jar_folder, verify
 from brokers.kafka.java import LOG_CONFIGURATION, QUICK_START, demand_java, find_java
 from brokers.kafka.protocol import registered_brokers
@@ -28,6 +29,7 @@ class KafkaBroker(Broker):
     Args:
         root, ports, profile, notify: see `Broker`.
         cache: where the jars are kept, see `brokers.kafka.jars.jar_folder`.
+        detour: a further listener, for clients behind a proxy.
     """
 
     name: ClassVar[Service] = "kafka"
@@ -40,9 +42,11 @@ class KafkaBroker(Broker):
         profile: Profile,
         notify: Callable[[str], None],
         cache: Path | None = None,
+        detour: Detour | None = None,
     ) -> None:
         super().__init__(root, ports, profile, notify)
         self.jars = jar_folder(cache)
+        self.detour = detour
 
     def demand_installed(self) -> None:
         """See `Broker.demand_installed`."""
@@ -60,13 +64,16 @@ class KafkaBroker(Broker):
         for folder in (data, temporary):
             folder.mkdir(parents=True, exist_ok=True)
         configuration = self.folder / "server.properties"
-        configuration.write_text(server_properties(self.ports, str(data)))
+        configuration.write_text(server_properties(self.ports, str(data), self.detour))
         if not (data / "meta.properties").exists():
             self._format(configuration)
         self._fresh_archive().unlink(missing_ok=True)
         speed = QUICK_START if self.profile == "fast" else ("-XX:+UseG1GC",)
         java = self._java(*speed, *self._archive().options())
         self.process.spawn([*java, "kafka.Kafka", str(configuration)], plain_environment(), self.folder, self._notes())
+
+    def _notes(self) -> Mapping[str, object]:
+        return {**super()._notes(), **({"detour": asdict(self.detour)} if self.detour else {})}
 
     def _answers(self, port: int) -> bool:
         return registered_brokers(LOOPBACK, port, _ANSWER_SECONDS) >= 1

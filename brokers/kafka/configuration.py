@@ -1,27 +1,47 @@
 """The configuration of a single Kafka node that is broker and controller at once (KRaft)."""
 
+from dataclasses import dataclass
+
 from brokers.ports import LOOPBACK, Ports
 
 NODE_ID = 1
 MESSAGE_BYTES = 2 * 1024 * 1024  # largest record batch
 
 
-def server_properties(ports: Ports, data: str) -> str:
+@dataclass(frozen=True)
+class Detour:
+    """A second door for clients that come through a proxy: Kafka tells them to come back through it.
+
+    Attributes:
+        port: where Kafka listens for them; the proxy connects to it.
+        advertised: where the proxy listens.
+    """
+
+    port: int
+    advertised: int
+
+
+def server_properties(ports: Ports, data: str, detour: Detour | None = None) -> str:
     """The text of server.properties.
 
     Args:
         ports: ``kafka`` for clients, ``kafka_controller`` for the node's own controller.
         data: the folder of the log.
+        detour: a further listener.
     """
+    clients = {"CLIENTS": (ports.kafka, ports.kafka)}
+    if detour is not None:
+        clients["DETOUR"] = (detour.port, detour.advertised)
+    controller = f"CONTROLLER://{LOOPBACK}:{ports.kafka_controller}"
     settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": NODE_ID,
         "controller.quorum.voters": f"{NODE_ID}@{LOOPBACK}:{ports.kafka_controller}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"CLIENTS://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}",
-        "advertised.listeners": f"CLIENTS://{LOOPBACK}:{ports.kafka}",
+        "listeners": ",".join([f"{name}://{LOOPBACK}:{port}" for name, (port, _) in clients.items()] + [controller]),
+        "advertised.listeners": ",".join(f"{name}://{LOOPBACK}:{port}" for name, (_, port) in clients.items()),
         "inter.broker.listener.name": "CLIENTS",
-        "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in (*clients, "CONTROLLER")),
         "log.dirs": data,
         # Topics are declared by their owner with the settings they need, or not at all.
         "auto.create.topics.enable": "false",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers import Endpoints, Ports, Service, Stack
+from brokers import Detour, Endpoints, Ports, Service, Stack
 from brokers.watchdog import start_watchdog
 
 _SETTINGS: dict[Service, str] = {
@@ -39,11 +39,14 @@ class RunningBrokers:
 
 
 @contextmanager
-def running_brokers(services: frozenset[Service] | None = None) -> Iterator[RunningBrokers]:
+def running_brokers(
+    services: frozenset[Service] | None = None, detour: Detour | None = None
+) -> Iterator[RunningBrokers]:
     """Brokers in a fresh folder on free ports, which leave nothing behind, even if this process is killed.
 
     Args:
         services: which ones to start; by default those that no setting names.
+        detour: a further listener of Kafka's, for clients behind a proxy.
 
     Raises:
         BrokerError: they cannot be installed or started.
@@ -54,7 +57,7 @@ def running_brokers(services: frozenset[Service] | None = None) -> Iterator[Runn
     # If this process dies without a farewell, the watchdog sees its pipe close and stops the brokers.
     watchdog = start_watchdog(root, remove=True)
     try:
-        stack = Stack(root, Ports.free(), profile="fast", services=wanted)
+        stack = Stack(root, Ports.free(), profile="fast", services=wanted, detour=detour)
         stack.install()
         yield RunningBrokers(stack, _with(stack.start(), {} if services is not None else elsewhere))
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers import BrokerError, Ports
+from brokers import BrokerError, Detour, Ports
 from brokers.kafka.configuration import server_properties
 from brokers.kafka.protocol import registered_brokers
 from brokers.ports import can_listen
@@ -115,3 +115,11 @@ def test_kafka_never_creates_topics_and_binds_to_loopback() -> None:
     assert "auto.create.topics.enable=false" in lines
     assert "listeners=CLIENTS://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093" in lines
     assert "advertised.listeners=CLIENTS://127.0.0.1:9092" in lines
+    assert "listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT" in lines
+
+
+def test_kafka_sends_clients_of_a_proxy_back_to_the_proxy() -> None:
+    lines = server_properties(Ports.default(), "/data", Detour(port=7001, advertised=7002)).splitlines()
+    assert "listeners=CLIENTS://127.0.0.1:9092,DETOUR://127.0.0.1:7001,CONTROLLER://127.0.0.1:9093" in lines
+    assert "advertised.listeners=CLIENTS://127.0.0.1:9092,DETOUR://127.0.0.1:7002" in lines
+    assert "listener.security.protocol.map=CLIENTS:PLAINTEXT,DETOUR:PLAINTEXT,CONTROLLER:PLAINTEXT" in lines
