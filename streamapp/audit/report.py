@@ -35,6 +35,7 @@ RULES = (
     Rule("not before", ("published",), work.not_before),
     Rule("acknowledgement", ("wire",), work.acknowledgement),
     Rule("confirmation", ("wire",), work.confirmation),
+    Rule("guarded", ("effects",), surroundings.guarded),
     Rule("views", ("views", "expected"), surroundings.views),
     Rule("sessions", ("polls",), surroundings.sessions),
     Rule("quarantine", ("bad",), surroundings.quarantine),

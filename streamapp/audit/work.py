@@ -7,6 +7,7 @@ from streamapp.audit.evidence import Effect, Evidence, Incident, Published, Wire
 from streamapp.audit.findings import Verdict
 from streamapp.audit.story import Diary, Story
 from streamapp.domain.facts import (
+    Recorded,
     TaskAccepted,
     TaskDispatched,
     TaskExecutionCompleted,
@@ -21,6 +22,9 @@ AMQP_SECOND_MS = 1_000
 DISPATCHING = frozenset({"dispatch", "kafka", "rabbitmq", "all"})
 """Faults of these may part a confirm from its fact."""
 
+GUARDING = frozenset({"worker", "redis", "all"})
+"""Faults of these may part a worker from its claim."""
+
 Key = tuple[str, int]
 
 
@@ -31,7 +35,8 @@ def effects(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
     for (task_id, attempt), runs in begun.items():
         verdict.judged += len(runs)
         story = diary.stories.get(task_id)
-        starts = [] if story is None else sorted(item.at for item in story.of(TaskExecutionStarted, attempt))
+        told = [] if story is None else sorted(story.of(TaskExecutionStarted, attempt), key=lambda item: item.at)
+        starts = [item.at for item in told]
         if story is None or not starts:
             verdict.object(task_id, f"attempt {attempt} ran, and the diary has no start of it", f"at {runs[0]}")
             continue
@@ -42,7 +47,7 @@ def effects(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
             if run < start:
                 verdict.object(task_id, f"attempt {attempt} ran before its start was durable", f"{run} < {start}")
         verdict.counts["runs beyond the first of an attempt"] += len(runs) - 1
-        _after_the_end(story, attempt, runs, starts, verdict)
+        _after_the_end(story, attempt, runs, told, evidence.incidents, verdict)
     for story in diary.stories.values():
         end = story.end()
         if end is not None and isinstance(end.fact, TaskExecutionCompleted):
@@ -52,17 +57,35 @@ def effects(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
                 verdict.object(story.task_id, said, story.where(end))
 
 
-def _after_the_end(story: Story, attempt: int, runs: list[int], starts: list[int], verdict: Verdict) -> None:
+def _after_the_end(
+    story: Story, attempt: int, runs: list[int], starts: list[Recorded], incidents: Sequence[Incident], verdict: Verdict
+) -> None:
     end = story.end()
     if end is None:
         return
     # An attempt that was due already when a zombie of the one before it ended the task may still be run.
     overtaken = getattr(end.fact, "attempt", attempt) < attempt
     for run, start in zip(runs, starts, strict=False):
-        if run > end.at and start > end.at and not overtaken:
-            verdict.object(story.task_id, f"attempt {attempt} ran after the end", f"{run} > {story.where(end)}")
-        elif run > end.at:
+        if run <= end.at:
+            continue
+        if start.at <= end.at or overtaken:
             verdict.counts["zombies' runs after the end"] += 1
+        elif _ended_by_a_zombie(story, end, start, incidents):
+            verdict.counts["runs after the end that a zombie had told"] += 1
+        else:
+            verdict.object(story.task_id, f"attempt {attempt} ran after the end", f"{run} > {story.where(end)}")
+
+
+def _ended_by_a_zombie(story: Story, end: Recorded, start: Recorded, incidents: Sequence[Incident]) -> bool:
+    """Whether the outcome is that of a worker which had lost its claim, and the run that of a later claim.
+
+    Only a fault can have parted a worker from its claim: while it ran, or before its outcome was known to the guard.
+    """
+    lost, later = getattr(end.fact, "token", None), getattr(start.fact, "token", None)
+    if lost is None or later is None or not lost < later:
+        return False
+    begun = [item.at for item in story.of(TaskExecutionStarted) if getattr(item.fact, "token", None) == lost]
+    return _fault_between(incidents, min(begun, default=end.at), start.at, GUARDING)
 
 
 def dispatching(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
@@ -200,5 +223,7 @@ def _by_attempt(ledger: Iterable[Effect], phase: str) -> dict[Key, list[int]]:
     return {key: sorted(times) for key, times in found.items()}
 
 
-def _fault_between(incidents: Sequence[Incident], since: int, until: int) -> bool:
-    return any(item.target in DISPATCHING and item.at <= until and item.until >= since for item in incidents)
+def _fault_between(
+    incidents: Sequence[Incident], since: int, until: int, targets: frozenset[str] = DISPATCHING
+) -> bool:
+    return any(item.target in targets and item.at <= until and item.until >= since for item in incidents)

@@ -1,6 +1,7 @@
 """The shadow queue: bound to the exchange beside the work queue, it keeps a copy of every job ever published.
 
-Nobody consumes it while things happen, so it needs no connection that could break; it is drained at the end, and before RabbitMQ loses everything.
+Nobody consumes it while things happen, so it needs no connection that could break. It is drained at the end, and before
+RabbitMQ is made to lose everything.
 """
 
 from typing import Any

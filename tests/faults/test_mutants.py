@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 
 from streamapp.audit.surroundings import GUARD_LOST
-from tests.faults.arena import LEASE_SECONDS, ROLES, Arena, arena
+from tests.faults.arena import ROLES, Arena, arena
 from tests.faults.judge import judge
 from tests.faults.mutants.broken import MUTANTS
 from tests.faults.network.behind import target_of, through
 from tests.faults.network.wiretap import Wiretap
 from tests.faults.test_guard_lost import ask
+from tests.faults.test_zombies import make_zombie
 from tests.support.brokers import RunningBrokers
 from tests.support.proxy import Proxy
 from tests.support.stack import PROJECT
 
 STARTUP = Path(__file__).parent / "mutants" / "startup"
-HANGS_SECONDS = 14.0
+HANGS_SECONDS = 2.0
 LOAD = 40.0
 SPECIAL = "special"
 FEW = 10
@@ -45,15 +46,15 @@ async def absence_of_dispatch(ring: Arena) -> None:
     await ring.members.ready()
 
 
-async def broker_that_hangs(ring: Arena) -> None:
+async def broker_that_hangs_and_dies(ring: Arena) -> None:
+    """Publishes pile up without an answer, and their connection breaks."""
     rabbitmq = ring.brokers.stack.rabbitmq
-    async with ring.trouble("rabbitmq hangs", "rabbitmq"):
+    async with ring.trouble("rabbitmq hangs and is killed", "rabbitmq"):
         rabbitmq.pause()
-        try:
-            await asyncio.sleep(HANGS_SECONDS)
-        finally:
-            rabbitmq.resume()
-    await asyncio.sleep(HANGS_SECONDS / 2)
+        await asyncio.sleep(HANGS_SECONDS)
+        await asyncio.to_thread(rabbitmq.kill)
+        await asyncio.to_thread(rabbitmq.start)
+    await ring.busy()
 
 
 async def deletion_of_a_queue(ring: Arena) -> None:
@@ -88,13 +89,8 @@ async def loss_of_the_guard(ring: Arena) -> None:
 
 
 async def zombie_workers(ring: Arena) -> None:
-    for _ in range(3):
-        for worker in ring.members.of("worker"):
-            for _ in range(3):
-                await ring.clients.submit("FAULT_SLOW")
-            await asyncio.sleep(0.3)
-            async with ring.trouble("SIGSTOP of worker", "worker"), ring.paused(worker, 3 * LEASE_SECONDS):
-                pass
+    for worker in ring.members.of("worker"):
+        await make_zombie(ring, worker, others_end=False)
 
 
 async def garbage(ring: Arena) -> None:
@@ -104,7 +100,7 @@ async def garbage(ring: Arena) -> None:
 
 CASES: dict[str, tuple[Provoke, str]] = {
     "bare horizon": (absence_of_dispatch, "completeness"),
-    "gives up on failure": (broker_that_hangs, "completeness"),
+    "gives up on failure": (broker_that_hangs_and_dies, "completeness"),
     "fact before publish": (nothing, "confirmation"),
     "no return check": (deletion_of_a_queue, "confirmation"),
     "ack before outcome": (nothing, "acknowledgement"),
@@ -150,4 +146,7 @@ async def test_mutant_is_objected_to(brokers_stack: RunningBrokers, tmp_path: Pa
     async with broken(brokers_stack, tmp_path / "broken", mutant) as ring:
         await provoke(ring)
         verdict = await judge(ring, seconds=20, reported=False)
-        assert [finding for finding in verdict.findings if finding.startswith(expected)], verdict.findings
+        assert [finding for finding in verdict.findings if finding.startswith(expected)], (
+            verdict.findings,
+            verdict.counts,
+        )

@@ -1,13 +1,22 @@
 """Processes that stand still for longer than anybody waits for them, and then go on as if nothing had happened."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+from streamapp.domain.facts import TaskExecutionStarted
 from tests.faults.arena import LEASE_SECONDS, Arena
 from tests.faults.judge import judge
+from tests.faults.load.handlers import SLOW_SECONDS
+from tests.faults.load.types import SLOW
+from tests.faults.members import Member
+from tests.support.waiting import until
 
+HANDLERS = 8
+DISCONNECTED_SECONDS = 40.0
+"""RabbitMQ has given a client up by then: it takes some heartbeats, and RABBITMQ__HEARTBEAT_SECONDS is 5."""
 SESSION_SECONDS = 6.0
 """KAFKA__SESSION_TIMEOUT_SECONDS of every installation in a test."""
 
@@ -32,6 +41,43 @@ async def test_worker_stands_still_beyond_its_lease(ring: Arena) -> None:
             await worker.said(f"failpoint {gap}")
             await asyncio.sleep(2 * LEASE_SECONDS)
     assert (await judge(ring)).findings == []
+
+
+async def make_zombie(ring: Arena, worker: Member, *, others_end: bool) -> None:
+    """Stop a worker in the middle of its handlers; let it go on when others have begun with its jobs, or ended them."""
+    done = "done" if others_end else "begun"
+    async with ring.fault(f"SIGSTOP of worker, until others have {done} its jobs", "worker"):
+        mine = {await ring.clients.submit(SLOW.name) for _ in range(HANDLERS)}
+        await asyncio.sleep(SLOW_SECONDS / 2)
+        worker.process.signal(signal.SIGSTOP)
+        try:
+            await until(lambda: _again(ring, mine), DISCONNECTED_SECONDS, "others have begun with its jobs", every=0.02)
+            if others_end:
+                await until(
+                    lambda: all(ring.witness.ended(task_id) for task_id in mine), 60, "others have done its jobs"
+                )
+        finally:
+            worker.process.signal(signal.SIGCONT)
+
+
+def _again(ring: Arena, task_ids: set[str]) -> bool:
+    """Whether somebody has claimed one of these a second time."""
+    starts = ring.witness.facts_of(TaskExecutionStarted)
+    return any(fact.task_id in task_ids and fact.token.claim > 1 for fact in starts)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_outcomes_of_zombies_are_told_and_do_not_count(ring: Arena) -> None:
+    first, second = ring.members.of("worker")
+    await make_zombie(ring, first, others_end=False)
+    await make_zombie(ring, second, others_end=True)
+    assert (await judge(ring)).findings == []
+    reasons = {anomaly.reason for task in ring.witness.tasks.values() for anomaly in task.anomalies}
+    assert reasons >= {
+        "an outcome below the highest token of its attempt does not count",
+        "an outcome after the end does not count",
+    }
 
 
 @pytest.mark.long

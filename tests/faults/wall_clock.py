@@ -1,7 +1,7 @@
 """A wall clock that can be stepped under running processes, by libfaketime.
 
-In: a file that every process of an arena reads its offset from. Out: environment variables for these processes, and steps
-while they run. Monotonic time is left alone, as it is when somebody sets a machine's clock.
+In: a file that every process of an arena reads its offset from. Out: environment variables for these processes, and
+steps while they run. Monotonic time is left alone, as it is when somebody sets a machine's clock.
 """
 
 from pathlib import Path
