@@ -8,7 +8,7 @@ from typing import Any
 from agents import diary as diary_agent
 from agents import dispatch as dispatch_agent
 from agents import ingest as ingest_agent
-from streamapp.clock import SystemClock, rfc3339
+from streamapp.clock import BrokerClock, SystemClock, rfc3339
 from streamapp.composition import arm_failpoints, fact_log, registry
 from streamapp.domain.dispatch import Limits
 from streamapp.queue import JobPublisher
@@ -81,7 +81,7 @@ def _add_ingest(app: StreamApp, settings: Settings, facts: Any, clock: SystemClo
 
 
 def _add_dispatch(app: StreamApp, settings: Settings, facts: Any, clock: SystemClock) -> None:
-    plan = topics.lifecycle(settings)
+    plan, brokers = topics.lifecycle(settings), BrokerClock(clock)
     outbox = pending.Pending(app.batch_table(pending.NAME, plan.partitions))
     ended = dedup.Dedup(app.batch_table(dedup.NAME, plan.partitions))
     publisher = JobPublisher(
@@ -91,7 +91,7 @@ def _add_dispatch(app: StreamApp, settings: Settings, facts: Any, clock: SystemC
         heartbeat_seconds=settings.rabbitmq.heartbeat_seconds,
         publish_timeout_seconds=settings.rabbitmq.publish_timeout_seconds,
         client_name=f"streamapp-dispatch-{settings.instance}",
-        clock=clock,
+        clock=brokers,
     )
     stuck_margin = settings.guard.lease_seconds + settings.dispatch.stuck_margin_seconds
     pump = dispatch_agent.Pump(
@@ -99,7 +99,7 @@ def _add_dispatch(app: StreamApp, settings: Settings, facts: Any, clock: SystemC
         publisher,
         facts,
         _scribe(settings, "dispatch", clock),
-        clock,
+        brokers,
         settings.queue_of,
         Limits(round(stuck_margin * 1000), round(settings.dispatch.lost_after_seconds * 1000)),
         window=settings.dispatch.window,

@@ -7,11 +7,12 @@ does a thing twice while it lives; a crash between confirm and fact costs one jo
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agents.dispatch.outbox_index import PartitionIndex
 from streamapp import failpoints
-from streamapp.clock import Clock
+from streamapp.clock import BrokerClock
 from streamapp.domain.dispatch import Decision, GiveUp, Limits, Publish, ScheduleRetry, decide
 from streamapp.domain.errors import StreamappError, Unavailable
 from streamapp.domain.facts import AnyFact
@@ -30,6 +31,7 @@ ROWS_BETWEEN_YIELDS = 200
 WINDOWS = 4
 """Windows under way at once: while one waits for its facts, the next is being confirmed."""
 MAX_BACKOFF_MS = 30_000
+CLOCK_JUMP_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,10 @@ class _Action:
 
 
 class Pump:
-    """Carries out what `domain.dispatch.decide` says. `queue_of` gives the queue of a task type."""
+    """Carries out what `domain.dispatch.decide` says. `queue_of` gives the queue of a task type.
+
+    `clock` goes by the broker's time, and hears it with every fact that the pump appends.
+    """
 
     def __init__(
         self,
@@ -49,7 +54,7 @@ class Pump:
         publisher: JobPublisher,
         facts: FactLog,
         scribe: Scribe,
-        clock: Clock,
+        clock: BrokerClock,
         queue_of: Callable[[str], str],
         limits: Limits,
         *,
@@ -73,6 +78,7 @@ class Pump:
         self._failures: dict[bytes, int] = {}
         self._started_up_to: dict[str, int] = {}
         self._wake = asyncio.Event()
+        self._wrong_clock = asyncio.Event()
         self._windows: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -163,7 +169,10 @@ class Pump:
 
     async def _reconcile_for_ever(self) -> None:
         while True:
-            await self._clock.sleep(self._reconcile_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._reconcile_seconds):
+                    await self._wrong_clock.wait()
+            self._wrong_clock.clear()
             for partition in list(self._open):
                 await self._index(partition)
             self._wake.set()
@@ -200,8 +209,10 @@ class Pump:
         actions: list[_Action] = []
         now = self._clock.now_ms()
         connected = self._publisher.connected
+        # Until the broker has told the time, a clock that is wrong may make one retry early and no more.
+        window = self._window if self._clock.heard else 1
         for partition, index in list(self._open.items()):
-            for key in index.take(self._window - len(actions), now):
+            for key in index.take(window - len(actions), now):
                 entry = self._pending.get(partition, key)
                 if entry is None or key in self._acting or key in self._done:
                     continue
@@ -229,8 +240,11 @@ class Pump:
             facts = await asyncio.gather(*(self._fact(action) for action in actions))
             confirmed = [(action, fact) for action, fact in zip(actions, facts, strict=True) if fact is not None]
             failpoints.reached(Gap.AFTER_CONFIRM)
+            begun = self._clock.monotonic()
             positions = await self._facts.append_durably([fact for _, fact in confirmed])
             failpoints.reached(Gap.AFTER_DISPATCHED_FACT)
+            if positions:
+                self._hear(positions[-1].at, begun)
             for (action, _), position in zip(confirmed, positions, strict=True):
                 self._failures.pop(action.key, None)
                 if action.partition in self._open:
@@ -239,6 +253,13 @@ class Pump:
             self._acting.difference_update(action.key for action in actions)
             self._refile(actions)
             self._wake.set()
+
+    def _hear(self, broker_ms: int, since: float) -> None:
+        """Set the clock. One that was far ahead has put off until far away what had to be tried again."""
+        if self._clock.hear(broker_ms, since) > CLOCK_JUMP_MS:
+            log.warning("the clock was wrong, and is set by Kafka's; what is due is looked for anew")
+            self._failures.clear()
+            self._wrong_clock.set()
 
     def _refile(self, actions: list[_Action]) -> None:
         """File entries that the fold has moved on already, or that have to be tried again."""

@@ -19,6 +19,9 @@ from streamapp.domain.facts import (
 AMQP_SECOND_MS = 1_000
 """The time of a published job is cut to seconds."""
 
+CLOCK_MS = 500
+"""Dispatch knows the broker's time no better than this."""
+
 DISPATCHING = frozenset({"dispatch", "kafka", "rabbitmq", "all"})
 """Faults of these may part a confirm from its fact."""
 
@@ -149,6 +152,10 @@ def not_before(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
             due = told.fact.not_before  # type: ignore[union-attr]
             if job.at + AMQP_SECOND_MS <= due:
                 verdict.object(job.task_id, f"attempt {job.attempt} published too early", f"{job.at} < {due}")
+            for dispatched in story.of(TaskDispatched, job.attempt) if story else ():
+                if dispatched.at + CLOCK_MS < due:  # both are the broker's times, whatever other clocks say
+                    witness = f"{story.where(dispatched)} at {dispatched.at} < {due}"  # type: ignore[union-attr]
+                    verdict.object(job.task_id, f"attempt {job.attempt} dispatched too early", witness)
 
 
 def acknowledgement(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
