@@ -210,7 +210,7 @@ class Pump:
         now = self._clock.now_ms()
         connected = self._publisher.connected
         # Until the broker has told the time, a clock that is wrong may make one retry early and no more.
-        window = self._window if self._clock.heard else 1
+        window = self._window if self._clock.heard else 1 - len(self._windows)
         for partition, index in list(self._open.items()):
             for key in index.take(window - len(actions), now):
                 entry = self._pending.get(partition, key)

@@ -19,6 +19,9 @@ from streamapp.domain.facts import (
 AMQP_SECOND_MS = 1_000
 """The time of a published job is cut to seconds."""
 
+AWAKE_MS = 5_000
+"""A process that stood still, or waited for a broker that did, has done by then what it had begun before."""
+
 CLOCK_MS = 500
 """Dispatch knows the broker's time no better than this."""
 
@@ -120,7 +123,8 @@ def dispatching(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
 def silence(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
     """Nothing is published that the diary says was dispatched, nor for a task that has ended; so replay causes nothing.
 
-    Only a process that stood still, or a broker that did, may hand out late what it had begun.
+    Only a dispatcher that stood still may hand out what its successor has told meanwhile; and what is published again
+    because of a crash may come after the end that its first copy has brought.
     """
     for jobs in _jobs(evidence).values():
         for job in jobs:
@@ -130,16 +134,29 @@ def silence(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
             verdict.judged += 1
             told = min((item.at for item in story.of(TaskDispatched, job.attempt)), default=None)
             end = story.end()
-            late = told is not None and job.at > told
-            over = end is not None and job.at > end.at + AMQP_SECOND_MS
-            if not late and not over:
+            if told is not None and job.at > told:
+                what, since, excused = "its TaskDispatched", told, _overtaken(evidence.incidents, told, job.at)
+            elif end is not None and job.at > end.at + AMQP_SECOND_MS:
+                what, since = "the end of the task", end.at
+                begun = min(jobs[0].at, end.at) - AMQP_SECOND_MS
+                excused = _fault_between(evidence.incidents, begun, job.at + AMQP_SECOND_MS)
+            else:
                 continue
-            since = told if told is not None and late else (end.at if end else job.at)
-            if _fault_between(evidence.incidents, since - AMQP_SECOND_MS, job.at + AMQP_SECOND_MS):
+            if excused:
                 verdict.counts["jobs handed out late around a fault"] += 1
             else:
-                what = "its TaskDispatched" if late else "the end of the task"
                 verdict.object(job.task_id, f"attempt {job.attempt} published after {what}", f"{job.at} > {since}")
+
+
+def _overtaken(incidents: Sequence[Incident], told: int, published: int) -> bool:
+    """Whether a fault was going on when somebody told of the job, and the job came soon after its end at the latest."""
+    return any(
+        item.target in DISPATCHING
+        and item.at - AMQP_SECOND_MS <= told
+        and told <= item.until + AWAKE_MS
+        and published <= item.until + AWAKE_MS
+        for item in incidents
+    )
 
 
 def not_before(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:

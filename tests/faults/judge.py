@@ -1,5 +1,6 @@
 """The end of every fault: no more faults, everything drains, and the evidence is judged."""
 
+import json
 from dataclasses import dataclass
 
 from streamapp.audit import Line, Report, audit, read_folder
@@ -73,11 +74,18 @@ async def _audited(ring: Arena) -> Report:
         for partition, records in (await ring.kafka.read(ring.topic)).items()
         for record in records
     ]
+    (ring.evidence / "diary.jsonl").write_text("".join(json.dumps(_legible(line)) + "\n" for line in log))
     events = frozenset(ring.clients.events)
     done = audit(read_folder(ring.evidence, log, events=events, drained=True))
     judged = {name for name, verdict in done.verdicts.items() if verdict is not None and verdict.judged}
     assert judged >= NEEDED, f"nothing was judged by {NEEDED - judged}"
     return done
+
+
+def _legible(line: Line) -> list[object]:
+    """A line of the diary for whoever looks at an artifact."""
+    key, value = ((part or b"").decode(errors="replace") for part in (line.key, line.value))
+    return [line.partition, line.offset, line.at, key, value]
 
 
 async def _folded(ring: Arena) -> None:

@@ -47,23 +47,24 @@ async def make_zombie(ring: Arena, worker: Member, *, others_end: bool) -> None:
     """Stop a worker in the middle of its handlers; let it go on when others have begun with its jobs, or ended them."""
     done = "done" if others_end else "begun"
     async with ring.fault(f"SIGSTOP of worker, until others have {done} its jobs", "worker"):
-        mine = {await ring.clients.submit(SLOW.name) for _ in range(HANDLERS)}
+        for _ in range(HANDLERS):
+            await ring.clients.submit(SLOW.name)
         await asyncio.sleep(SLOW_SECONDS / 2)
         worker.process.signal(signal.SIGSTOP)
+        told = len(ring.witness.facts)
         try:
-            await until(lambda: _again(ring, mine), DISCONNECTED_SECONDS, "others have begun with its jobs", every=0.02)
+            again = await until(lambda: _again(ring, told), DISCONNECTED_SECONDS, "others have begun", every=0.02)
             if others_end:
-                await until(
-                    lambda: all(ring.witness.ended(task_id) for task_id in mine), 60, "others have done its jobs"
-                )
+                await until(lambda: all(map(ring.witness.ended, again)), 60, "others have done what they had begun")
         finally:
             worker.process.signal(signal.SIGCONT)
 
 
-def _again(ring: Arena, task_ids: set[str]) -> bool:
-    """Whether somebody has claimed one of these a second time."""
-    starts = ring.witness.facts_of(TaskExecutionStarted)
-    return any(fact.task_id in task_ids and fact.token.claim > 1 for fact in starts)
+def _again(ring: Arena, since: int) -> list[str]:
+    """Slow tasks that somebody has claimed a second time, among the facts behind the first `since`."""
+    starts = [fact for fact in ring.witness.facts[since:] if isinstance(fact, TaskExecutionStarted)]
+    again = [fact.task_id for fact in starts if fact.token.claim > 1]
+    return [task_id for task_id in again if ring.witness.tasks[task_id].type == SLOW.name]
 
 
 @pytest.mark.long
