@@ -16,6 +16,7 @@ from brokers.endpoints import BrokerStatus, Profile, Service
 from brokers.errors import NotReady, StartedDifferently
 from brokers.ports import Ports, demand_free
 from brokers.process import Process
+from brokers.safety import make_safe
 from brokers.waiting import wait_until
 
 READY_SECONDS = 90.0
@@ -129,16 +130,21 @@ class Broker(ABC):
                 demand_free(port, port_name, self.name)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until it answers its own protocol.
+        """Wait until it answers its own protocol and, if it is to be durable, what it was set up with is safe.
 
         Raises:
-            NotReady: it did not within these seconds, or its process ended.
+            NotReady: it did not within these seconds, its process ended, or the disk takes nothing.
         """
         wait_until(lambda: self.ready or not self.running, seconds)
         if not self.running:
             raise self._not_ready("ended while it was starting")
         if not self.ready:
             raise self._not_ready(f"did not answer on 127.0.0.1:{self.port} within {seconds:.0f} s")
+        if self.profile == "durable":
+            try:
+                make_safe(self.folder)
+            except OSError as error:
+                raise self._not_ready(f"answers, but its files cannot be flushed to the disk: {error}") from error
         self.notify(f"{self.name} answers on 127.0.0.1:{self.port}")
 
     def stop(self, grace: float = STOP_SECONDS) -> None:
