@@ -143,7 +143,9 @@ def _given_up(story: Story, told: Recorded, policy: Policy, verdict: Verdict) ->
     failed = [item.fact for item in story.of(TaskExecutionFailed) if item.offset < told.offset]
     final = any(not fact.retryable for fact in failed if isinstance(fact, TaskExecutionFailed))
     scheduled = [item.fact for item in story.of(TaskRetryScheduled) if isinstance(item.fact, TaskRetryScheduled)]
-    failures = max((fact.failures for fact in scheduled), default=0) + 1
+    counted = {fact.attempt for fact in failed if isinstance(fact, TaskExecutionFailed) and fact.counted}
+    # An attempt may fail while it is being given up for lost: the schedule of the next one knows nothing of it.
+    failures = max(len(counted), max((fact.failures for fact in scheduled), default=0) + 1)
     if not final and failures < policy.max_attempts:
         said = f"given up at attempt {attempt} after {failures} failures of {policy.max_attempts} allowed"
         verdict.object(story.task_id, said, story.where(told))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brokers import Endpoints
 from tests.faults.load.clients import Clients
-from tests.faults.load.ledger import ORIGIN, VARIABLE, origin_ms
+from tests.faults.load.ledger import VARIABLE
 from tests.faults.members import Member, Members
 from tests.faults.shadow import Shadow
 from tests.faults.witness import Witness
@@ -85,7 +85,6 @@ class Arena:
         self.incidents: dict[str, Incident] = {}
         made.surroundings["PYTHONPATH"] = str(PROJECT)  # the `faust` command looks for modules beside itself only
         made.surroundings[VARIABLE] = str(self.evidence / "effects.jsonl")
-        made.surroundings[ORIGIN] = origin_ms()
 
     async def start(self, roles: dict[str, AnyRole] | None = None) -> None:
         """Set everything up and start the roles; the load begins when they are ready."""

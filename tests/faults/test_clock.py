@@ -8,6 +8,7 @@ import pytest
 from streamapp.domain.facts import TaskDispatched, TaskRetryScheduled
 from tests.faults.arena import ROLES, Arena, arena
 from tests.faults.judge import judge
+from tests.faults.load.ledger import ORIGIN, origin_ms
 from tests.faults.wall_clock import WallClock
 from tests.support.brokers import RunningBrokers
 
@@ -34,7 +35,7 @@ def lateness(ring: Arena) -> list[int]:
 async def test_wall_clock_is_set_an_hour_ahead_and_an_hour_back(brokers_stack: RunningBrokers, tmp_path: Path) -> None:
     async with arena(brokers_stack, tmp_path / "clock") as ring:
         clock = WallClock(tmp_path / "offset")
-        ring.made.surroundings.update(clock.environment)
+        ring.made.surroundings.update({**clock.environment, ORIGIN: origin_ms()})
         await ring.start(dict(ROLES))
         ring.pour()
         await ring.busy()
