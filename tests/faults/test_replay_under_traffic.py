@@ -43,6 +43,7 @@ async def test_group_reset_tables_and_changelogs_lost(ring: Arena, role: AnyRole
             await asyncio.sleep(1.0)  # traffic that nobody has folded: a reset to the end may not skip it
             await reset(ring, role, share)
             ring.members.let(member)
+            await ring.members.ready()
     for tables, changelogs in ((True, False), (False, True), (True, True)):
         lost = " and ".join(["tables"] * tables + ["changelogs"] * changelogs)
         async with ring.fault(f"{lost} of {role} lost", role):
@@ -52,6 +53,7 @@ async def test_group_reset_tables_and_changelogs_lost(ring: Arena, role: AnyRole
             if changelogs:
                 await lose_changelogs(ring, role)
             ring.members.let(member)
+            await ring.members.ready()
     assert (await judge(ring)).findings == []
 
 
