@@ -8,8 +8,8 @@ does a thing twice while it lives; a crash between confirm and fact costs one jo
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
+from agents.dispatch.action import Action
 from agents.dispatch.outbox_index import PartitionIndex
 from streamapp import failpoints
 from streamapp.clock import BrokerClock
@@ -32,14 +32,6 @@ WINDOWS = 4
 """Windows under way at once: while one waits for its facts, the next is being confirmed."""
 MAX_BACKOFF_MS = 30_000
 CLOCK_JUMP_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Action:
-    partition: int
-    key: bytes
-    entry: Open
-    decision: Publish | ScheduleRetry | GiveUp
 
 
 class Pump:
@@ -205,10 +197,9 @@ class Pump:
             for key in index.overtaken(self._started_up_to, self._limits.lost_after_ms):
                 index.postpone(key, 0)
 
-    def _take(self) -> list[_Action]:
-        actions: list[_Action] = []
-        now = self._clock.now_ms()
-        connected = self._publisher.connected
+    def _take(self) -> list[Action]:
+        actions: list[Action] = []
+        now, connected = self._clock.now_ms(), self._publisher.connected
         # Until the broker has told the time, a clock that is wrong may make one retry early and no more.
         window = self._window if self._clock.heard else 1 - len(self._windows)
         for partition, index in list(self._open.items()):
@@ -222,10 +213,10 @@ class Pump:
                 elif isinstance(decision, Publish) and not connected:
                     index.postpone(key, now + 500)
                 else:
-                    actions.append(_Action(partition, key, entry, decision))
+                    actions.append(Action(partition, key, entry, decision))
         return actions
 
-    async def _start_window(self, actions: list[_Action]) -> None:
+    async def _start_window(self, actions: list[Action]) -> None:
         self._acting.update(action.key for action in actions)
         window = asyncio.create_task(self._carry_out(actions))
         self._windows.add(window)
@@ -233,7 +224,7 @@ class Pump:
         if len(self._windows) >= WINDOWS:
             await asyncio.wait(self._windows, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _carry_out(self, actions: list[_Action]) -> None:
+    async def _carry_out(self, actions: list[Action]) -> None:
         """One window: publish, confirm, then the facts of what was confirmed."""
         try:
             failpoints.reached(Gap.BEFORE_PUBLISH)
@@ -261,7 +252,7 @@ class Pump:
             self._failures.clear()
             self._wrong_clock.set()
 
-    def _refile(self, actions: list[_Action]) -> None:
+    def _refile(self, actions: list[Action]) -> None:
         """File entries that the fold has moved on already, or that have to be tried again."""
         for action in actions:
             index = self._open.get(action.partition)
@@ -273,7 +264,7 @@ class Pump:
             elif action.key not in self._failures:
                 self._file(index, action.key, entry)
 
-    async def _fact(self, action: _Action) -> AnyFact | None:
+    async def _fact(self, action: Action) -> AnyFact | None:
         """The fact of an action, once it is true; None if it did not come true and is to be tried again."""
         entry, decision = action.entry, action.decision
         match decision:
@@ -281,21 +272,13 @@ class Pump:
                 return self._scribe.retry_scheduled(entry.task_id, decision, entry.policy, entry.traceparent)
             case GiveUp():
                 return self._scribe.failed_permanently(entry.task_id, decision, entry.traceparent)
-            case Publish(attempt) if entry.policy is not None and entry.type is not None:
-                queue = self._queue_of(entry.type)
-                job = Job(
-                    entry.task_id,
-                    attempt,
-                    entry.type,
-                    entry.payload,
-                    entry.policy.timeout_seconds,
-                    entry.traceparent,
-                )
+            case Publish(attempt) if (job := action.job()) is not None:
+                queue = self._queue_of(job.type)
                 if await self._published(action, queue, job):
                     return self._scribe.dispatched(entry.task_id, attempt, queue, entry.traceparent)
         return None
 
-    async def _published(self, action: _Action, queue: str, job: Job) -> bool:
+    async def _published(self, action: Action, queue: str, job: Job) -> bool:
         try:
             await self._publisher.publish(queue, job)
         except Unavailable as error:  # unknown outcomes too: published again, with the same message id
@@ -308,7 +291,7 @@ class Pump:
             return False
         return True
 
-    def _back_off(self, action: _Action, first_ms: int, most_ms: int) -> None:
+    def _back_off(self, action: Action, first_ms: int, most_ms: int) -> None:
         """One entry that fails waits by itself; the others go on."""
         failures = self._failures[action.key] = self._failures.get(action.key, 0) + 1
         index = self._open.get(action.partition)

@@ -1,5 +1,7 @@
 """Jobs that come after the diary has told of them, or after the end: a crash of dispatch is no excuse for the first."""
 
+from msgspec.structs import replace
+
 from streamapp.audit import audit
 from streamapp.audit.evidence import Incident
 from tests.unit.audit.history import History
@@ -60,3 +62,14 @@ def test_job_published_again_after_the_end_without_a_fault_is_objected_to() -> N
     history.publish()
     history.dispatched()
     assert findings(history) == ["attempt 1 published after the end of the task"]
+
+
+def test_job_from_the_future_is_counted_and_not_judged() -> None:
+    """A dispatcher whose clock is an hour ahead tells the wrong time until Kafka has told it the right one."""
+    history = History()
+    history.whole()
+    first = history.published[0]
+    history.published[0] = replace(first, at=first.at + 3_600_000)
+    report = audit(history.evidence())
+    assert report.findings == []
+    assert report.counts["jobs with a time that has not come yet"] == 1
