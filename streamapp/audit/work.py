@@ -22,6 +22,9 @@ AMQP_SECOND_MS = 1_000
 AWAKE_MS = 5_000
 """A process that stood still, or waited for a broker that did, has done by then what it had begun before."""
 
+FUTURE_MS = 60_000
+"""A job that is later than the end of the diary by so much tells a wrong time."""
+
 CLOCK_MS = 500
 """Dispatch knows the broker's time no better than this."""
 
@@ -126,7 +129,7 @@ def silence(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
     Only a dispatcher that stood still may hand out what its successor has told meanwhile; and what is published again
     because of a crash may come after the end that its first copy has brought.
     """
-    latest = max((line.at for line in evidence.log), default=0) + AMQP_SECOND_MS
+    latest = max((line.at for line in evidence.log), default=0) + FUTURE_MS
     for jobs in _jobs(evidence).values():
         for job in jobs:
             story = diary.stories.get(job.task_id)
