@@ -181,12 +181,14 @@ class BatchTable:
                     "what a stranger has written into a changelog",
                 )
             spoiled |= sieve.spoiled
-            log.warning(
-                "another process has written into this changelog, its rows are written over",
-                table=self.name,
-                partition=partition,
-                rows=len(sieve.spoiled),
-            )
+            if sieve.spoiled:
+                log.warning(
+                    "old rows were written into this changelog by another process, or by a request that came late: "
+                    "they are written over",
+                    table=self.name,
+                    partition=partition,
+                    rows=len(sieve.spoiled),
+                )
         return [(key, self.get(partition, key)) for key in sorted(spoiled - puts.keys())]
 
     async def _append(self, partition: int, rows: list[Put], applied: int) -> int:

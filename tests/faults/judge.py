@@ -11,6 +11,8 @@ from tests.support.rocks import DIARY, DISPATCH, differences
 from tests.support.waiting import until
 
 NEEDED = {"acceptance", "no invention", "completeness", "retries", "effects", "dispatching", "silence"}
+WIRED = {"acknowledgement", "confirmation"}
+"""What must be judged if there is a wiretap."""
 FOLDING = {"all", "dispatch", "diary"}
 
 
@@ -78,7 +80,8 @@ async def _audited(ring: Arena) -> Report:
     events = frozenset(ring.clients.events)
     done = audit(read_folder(ring.evidence, log, events=events, drained=True))
     judged = {name for name, verdict in done.verdicts.items() if verdict is not None and verdict.judged}
-    assert judged >= NEEDED, f"nothing was judged by {NEEDED - judged}"
+    needed = NEEDED | (WIRED if (ring.evidence / "wire.jsonl").exists() else set())
+    assert judged >= needed, f"nothing was judged by {needed - judged}"
     return done
 
 
