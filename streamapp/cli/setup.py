@@ -55,11 +55,11 @@ async def setup(settings: Settings, notify: Notify) -> None:
 
 async def rebuild_guard(settings: Settings, guard: Guard, notify: Notify) -> tuple[int, int]:
     """Write the guard's memory again from the diary. Returns the new epoch and the number of claims."""
+    ticket = await guard.announce_rebuild()
     tasks, _, _ = await fold_all(settings.bootstrap_servers, settings.names.lifecycle_topic)
     now, retention = SystemClock().now_ms(), round(settings.guard.retention_seconds * 1000)
-    epoch = next_epoch(tasks.values())
     records = [record for task in tasks.values() if (record := claims_of(task, now, retention)) is not None]
-    await guard.rebuild(records, epoch)
+    epoch = await guard.rebuild(records, next_epoch(tasks.values()), ticket)
     notify(f"guard rebuilt from the diary: epoch {epoch}, {len(records)} claims of {len(tasks)} tasks")
     return epoch, len(records)
 

@@ -9,12 +9,18 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from streamapp.domain.errors import Unavailable
 from streamapp.guard.keys import Keys
 from streamapp.guard.rebuild import ClaimRecord
-from streamapp.guard.scripts import REBUILD
+from streamapp.guard.scripts import ANNOUNCE, CLOSE, OPEN, REBUILD, Script
 
 BATCH = 500
 """Records written in one pipeline."""
+
+FORGOTTEN = (
+    "Redis forgot everything while the guard was being rebuilt, and nothing may run. "
+    "Run `streamapp guard rebuild` again."
+)
 
 
 async def read_epoch(redis: Redis, keys: Keys) -> int | None:
@@ -23,21 +29,35 @@ async def read_epoch(redis: Redis, keys: Keys) -> int | None:
     return None if value is None else int(value)
 
 
+async def announce(redis: Redis, keys: Keys, retention_ms: int) -> str:
+    """Begin a rebuild, before the diary is read for it. Returns the ticket that `write_claims` asks for.
+
+    The ticket is good as long as Redis forgets nothing. Without it a Redis that was emptied in the middle would be made
+    ready with what was written since, or with a diary that was read before.
+    """
+    ticket: bytes = await _run(redis, ANNOUNCE, [keys.rebuilds], [retention_ms])
+    return ticket.decode()
+
+
 async def write_claims(
     redis: Redis,
     keys: Keys,
     records: AsyncIterable[ClaimRecord] | Iterable[ClaimRecord],
     *,
+    ticket: str,
     epoch: int,
     retention_ms: int,
 ) -> int:
-    """Write `records`, then set the epoch: `epoch`, or one above the present one where that is more.
+    """Write `records`, then set the epoch: `epoch`, or one above the highest that was set here where that is more.
 
     Claims that Redis knows and the diary does not know yet stay. Returns the epoch that was set. A rebuild that breaks
     off leaves the guard not ready; run it again.
+
+    Raises:
+        Unavailable: Redis has forgotten everything since the ticket was given.
     """
-    present = await read_epoch(redis, keys)
-    await redis.delete(keys.epoch)
+    if await _run(redis, CLOSE, [keys.epoch, keys.rebuilds], [ticket]) == b"no":
+        raise Unavailable(FORGOTTEN)
     seconds, microseconds = await redis.time()
     now_ms = int(seconds) * 1000 + int(microseconds) // 1000
     await redis.script_load(REBUILD.source)
@@ -47,9 +67,15 @@ async def write_claims(
             arguments = _arguments(record, now_ms, retention_ms)
             pipeline.execute_command("EVALSHA", REBUILD.digest, 1, keys.task(record.task_id), *arguments)
         await pipeline.execute()
-    new = max(epoch, 0 if present is None else present + 1)
-    await redis.set(keys.epoch, new)
-    return new
+    opened: bytes = await _run(redis, OPEN, [keys.epoch, keys.rebuilds, keys.highest_epoch], [ticket, epoch])
+    if opened == b"no":
+        raise Unavailable(FORGOTTEN)
+    return int(opened)
+
+
+async def _run(redis: Redis, script: Script, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    client: Any = redis  # the library's `eval` wants text arguments, its `execute_command` has no types
+    return await client.execute_command("EVAL", script.source, len(keys), *keys, *arguments)
 
 
 def _arguments(record: ClaimRecord, now_ms: int, retention_ms: int) -> list[Any]:

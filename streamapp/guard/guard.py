@@ -130,7 +130,7 @@ class Guard:
         """Give the claim back unfinished. See `Claims.release`."""
         self._leases.drop(claim)
         keys = [self._keys.epoch, self._keys.task(claim.task_id), self._keys.jobs("waiting"), self._keys.jobs("active")]
-        return self._yes(await self._call(RELEASE, keys, [*self._mine(claim), claim.task_id, claim.attempt]))
+        return self._yes(await self._call(RELEASE, keys, [*self._mine(claim), claim.task_id]))
 
     def keep(self, claim: Claim, seconds: float | None) -> None:
         """Renew for at most `seconds`, or while the event loop lives. See `Claims.keep`."""
@@ -145,10 +145,24 @@ class Guard:
         """The guard's epoch; None if this Redis has forgotten. Raises Unavailable."""
         return await self._ask(epochs.read_epoch(self._calls.redis, self._keys))
 
-    async def rebuild(self, records: AsyncIterable[ClaimRecord] | Iterable[ClaimRecord], epoch: int) -> int:
-        """Write the claims again and set the epoch last; returns it. See `epoch.write_claims`. Raises Unavailable."""
+    async def announce_rebuild(self) -> str:
+        """Begin a rebuild: to be called before the diary is read for it. Returns its ticket. Raises Unavailable."""
+        return await self._ask(epochs.announce(self._calls.redis, self._keys, self._retention_ms))
+
+    async def rebuild(
+        self, records: AsyncIterable[ClaimRecord] | Iterable[ClaimRecord], epoch: int, ticket: str | None = None
+    ) -> int:
+        """Write the claims again and set the epoch last; returns it. See `epoch.write_claims`. Raises Unavailable.
+
+        `ticket` is what `announce_rebuild` gave; without one the rebuild begins here.
+        """
         writing = epochs.write_claims(
-            self._calls.redis, self._keys, records, epoch=epoch, retention_ms=self._retention_ms
+            self._calls.redis,
+            self._keys,
+            records,
+            ticket=ticket or await self.announce_rebuild(),
+            epoch=epoch,
+            retention_ms=self._retention_ms,
         )
         return await self._ask(writing)
 
@@ -189,7 +203,7 @@ class Guard:
             self._log.warning("a claim could not be given back; it lapses", task=claim.task_id, error=describe(error))
 
     def _mine(self, claim: Claim) -> list[Argument]:
-        return [claim.token.epoch, claim.token.claim, self._worker]
+        return [claim.token.epoch, claim.token.claim, self._worker, claim.attempt]
 
     async def _call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
         reply: list[Any] = await self._calls(script, keys, arguments)

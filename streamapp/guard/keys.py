@@ -14,6 +14,16 @@ class Keys:
         """Counts rebuilds. Missing: this Redis has forgotten, and nothing may run."""
         return f"{self.prefix}epoch"
 
+    @property
+    def highest_epoch(self) -> str:
+        """The highest epoch that was ever set here; stays while the epoch itself is missing."""
+        return f"{self.prefix}epoch:highest"
+
+    @property
+    def rebuilds(self) -> str:
+        """Sorted set of the rebuilds under way by the time in milliseconds at which they began."""
+        return f"{self.prefix}rebuilds"
+
     def task(self, task_id: str) -> str:
         """Hash: the last claim of a task and what became of it."""
         return f"{self.prefix}task:{task_id}"

@@ -147,7 +147,7 @@ class LeaseKeeper:
         keys = [self._keys.epoch, *(self._keys.task(claim.task_id) for claim in claims)]
         arguments: list[Any] = [self._terms.worker, self._terms.lease_ms, self._terms.retention_ms]
         for claim in claims:
-            arguments += [claim.token.epoch, claim.token.claim]
+            arguments += [claim.token.epoch, claim.token.claim, claim.attempt]
         renewed = self._call(RENEW, keys, arguments)
         if isinstance(renewed, bytes):
             return  # the guard is not ready: neither renewed nor lost

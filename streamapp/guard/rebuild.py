@@ -58,21 +58,20 @@ def next_epoch(tasks: Iterable[Task]) -> int:
 
 
 def _ended_at(task: Task, attempt: int) -> int | None:
-    """When the outcome of `attempt` was recorded, or the whole task ended; None if the attempt is open."""
+    """When the outcome of `attempt` was recorded, or the whole task ended; None if the attempt is open.
+
+    An outcome below the highest token is that of a worker that had lost its claim. Whoever was granted the attempt
+    after it may still be running, and its outcome is kept.
+    """
     if task.progress.terminal:
         return task.ended_at
-    if task.state is State.FAILED and task.progress.attempt == attempt:
-        return _last(task, attempt, _OUTCOMES, default=0)
-    return _last(task, attempt, _OUTCOMES, default=None)
-
-
-def _last(task: Task, attempt: int, names: tuple[str, ...], default: int | None) -> int | None:
-    """The broker's time of the latest outcome of `attempt` that carries its highest token."""
     token = task.progress.tokens[attempt]
     for entry in reversed(task.history):
-        if entry.fact in names and entry.attempt == attempt and _token(entry) == token:
+        if entry.fact in _OUTCOMES and entry.attempt == attempt and _token(entry) == token:
             return entry.at
-    return default
+    if task.dropped and task.state is State.FAILED and task.progress.attempt == attempt:
+        return task.history[-1].at  # the outcome is among what the history had no room for
+    return None
 
 
 def _worker(task: Task, attempt: int) -> str:

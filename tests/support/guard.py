@@ -60,7 +60,8 @@ class FakeGuard:
 
     def _mine(self, claim: Claim) -> Row | None:
         row = self._rows().get(claim.task_id)
-        return row if row and row.token == claim.token and row.owner == self.worker else None
+        mine = row and (row.token, row.owner, row.attempt) == (claim.token, self.worker, claim.attempt)
+        return row if mine else None
 
     async def claim(self, task_id: str, attempt: int) -> Answer:
         rows = self._rows()

@@ -18,8 +18,8 @@ local function read(key, ...)
   return fields
 end
 
--- Whether the claim (epoch, number, owner) is the task's current one. The owner counts too: an epoch whose claims
--- never reached the diary may be given a second time after a rebuild.
-local function is_current(fields, epoch, claim, owner)
-  return fields.epoch == epoch and fields.claim == claim and fields.owner == owner
+-- Whether the claim (epoch, number, owner, attempt) is the task's current one. Owner and attempt count too: an epoch
+-- whose claims never reached the diary may be given a second time after a rebuild, also to the same worker.
+local function is_current(fields, epoch, claim, owner, attempt)
+  return fields.epoch == epoch and fields.claim == claim and fields.owner == owner and fields.attempt == attempt
 end

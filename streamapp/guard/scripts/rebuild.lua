@@ -9,7 +9,15 @@ if task.status then
     return 0
   end
   local same = epoch == told_epoch and claim == told_claim
-  if same and (ARGV[5] == '0' or task.status == 'ended') then
+  if same and ARGV[5] == '0' then
+    return 0
+  end
+  -- The task may have ended by another attempt, and this outcome may not be in the diary: it stays, to be recorded by
+  -- whoever asks next.
+  if same and (task.status == 'outcome' or task.status == 'ended') then
+    if ARGV[6] == '1' then
+      redis.call('HSET', KEYS[1], 'success', '1')
+    end
     return 0
   end
 end
