@@ -1,14 +1,23 @@
-"""The tables of a simulated dispatcher: the real `BatchTable` over a disk in memory and a simulated changelog.
+"""The tables of a simulated dispatcher: the real `BatchTable` and the real restore, over a disk in memory and a
+simulated changelog.
 
-A disk belongs to a machine and outlives its processes. `recover` does what Faust and `ChangelogTable` do after every
-rebalance: go on from the local position, or begin empty where the changelog ends before it.
+A disk belongs to a machine and outlives its processes. `begin` does what `ChangelogTable` does after every rebalance:
+open the files, and begin empty where the changelog ends before them. Restoring them is the product's own work; only the
+files and the reading of Kafka are simulated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
-import streamapp.stream.table as product
+from aiokafka import TopicPartition
+from faust.types import TP
+
+import streamapp.stream.restore as restoring
+import streamapp.stream.table as tables
+from streamapp.stream.changelog import clear
 from streamapp.stream.table import BatchTable
 from tests.model.kafka import PARTITIONS, Kafka, Producer
 from tests.model.life import Life
@@ -18,10 +27,11 @@ RECOVERED_AT_ONCE = 4
 
 
 class Rows:
-    """One partition's RocksDB."""
+    """One partition's RocksDB. `version` tells whether it was written."""
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
+        self.version = 0
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key."""
@@ -31,8 +41,14 @@ class Rows:
         """All rows as they are now, in key order."""
         return iter(sorted(self.rows.items()))
 
+    def delete_range(self, first: bytes, beyond: bytes) -> None:
+        """Delete the rows from `first` on, and below `beyond`."""
+        self.version += 1
+        self.rows = {key: value for key, value in self.rows.items() if not first <= key < beyond}
+
     def write(self, batch: "WriteBatch") -> None:
         """All of a batch, at once."""
+        self.version += 1
         for key, value in batch.changes:
             if value is None:
                 self.rows.pop(key, None)
@@ -55,14 +71,6 @@ class WriteBatch:
         self.changes.append((key, None))
 
 
-product_write_batch = product.WriteBatch
-
-
-def simulate_rocksdb(on: bool) -> None:
-    """Let `BatchTable` write to disks in memory, or to RocksDB again."""
-    product.WriteBatch = WriteBatch if on else product_write_batch
-
-
 class Disk:
     """The table files of one machine."""
 
@@ -78,17 +86,52 @@ class Disk:
         self._files = {place: rows for place, rows in self._files.items() if place[0] not in tables}
 
 
+class Changelogs:
+    """The changelogs as one process reads them."""
+
+    def __init__(self, kafka: Kafka, life: Life) -> None:
+        self.kafka, self.life = kafka, life
+
+
+async def read(
+    source: Changelogs,
+    wanted: Mapping[TopicPartition, tuple[int, int]],
+    take: Callable[[TopicPartition, Sequence[Any]], None],
+) -> None:
+    """`restore.read` of a simulated changelog: a few records at once, the last ones perhaps from beyond the end."""
+    for tp, (offset, end) in wanted.items():
+        while offset < end:
+            await source.kafka.up.wait()
+            await source.life.step()
+            found, offset = source.kafka.read(tp.topic, tp.partition, offset, RECOVERED_AT_ONCE)
+            take(tp, found)
+
+
+def simulated_files() -> ExitStack:
+    """Lets the product's tables live in memory, until it is closed."""
+    stack = ExitStack()
+    for module in (restoring, tables):
+        stack.enter_context(patch.object(module, "WriteBatch", WriteBatch))
+        stack.enter_context(patch.object(module, "read", read))
+    return stack
+
+
 class SimulatedTable(BatchTable):
     """A `BatchTable` without Faust beneath."""
 
     def __init__(self, name: str, disk: Disk, kafka: Kafka, life: Life) -> None:
         self.name = name
         self.partitions = PARTITIONS
-        self._disk, self._kafka, self._life = disk, kafka, life
-        self._app: Any = SimpleNamespace(producer=SimpleNamespace(_ensure_producer=self._producer))
+        self._disk, self._kafka = disk, kafka
+        producer = SimpleNamespace(_ensure_producer=lambda: Producer(kafka, life))
+        self._app: Any = SimpleNamespace(producer=producer, servers=Changelogs(kafka, life))
         data = SimpleNamespace(_dbs={}, offset_key=OFFSET_KEY)
         self._table: Any = SimpleNamespace(changelog_topic_name=f"dispatch-{name}-changelog", data=data)
         self._applied: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+        self._spoiled: dict[int, set[bytes]] = {}
+        self._strangers: dict[int, list[tuple[int, int]]] = {}
+        self._outrun: dict[int, int] = {}
 
     @property
     def open(self) -> dict[int, Rows]:
@@ -96,37 +139,12 @@ class SimulatedTable(BatchTable):
         files: dict[int, Rows] = self._table.data._dbs
         return files
 
-    def _producer(self) -> Producer:
-        return Producer(self._kafka, self._life)
-
-    async def recover(self, partitions: set[int]) -> None:
-        """Open the files of an assignment and bring them up to date with the changelog."""
+    def begin(self, partitions: set[int]) -> dict[TP, int]:
+        """Open the files of an assignment, clear those that are ahead of their changelogs. Where the changelogs end."""
         self.open.clear()
-        for partition in sorted(partitions):
-            file = self.open[partition] = self._disk.open(self.name, partition)
-            await self._kafka.up.wait()
-            offset = int(file.get(OFFSET_KEY) or -1) + 1
-            if offset > self._kafka.end(self.changelog, partition):
-                file.rows.clear()
-                offset = 0
-            while True:
-                await self._life.step()
-                found, offset = self._kafka.read(self.changelog, partition, offset, RECOVERED_AT_ONCE)
-                if not found:
-                    break
-                batch = WriteBatch()
-                for record in found:
-                    keep_newest(self.name, file, batch, record.key or b"", record.value)
-                batch.put(OFFSET_KEY, str(found[-1].offset).encode())
-                file.write(batch)
-
-
-def _last_wins(table: str, file: Rows, batch: WriteBatch, key: bytes, value: bytes | None) -> None:
-    """A row of the changelog replaces what is there: Faust's recovery."""
-    if value is None:
-        batch.delete(key)
-    else:
-        batch.put(key, value)
-
-
-keep_newest: Callable[[str, Rows, WriteBatch, bytes, bytes | None], None] = _last_wins
+        self.open.update({partition: self._disk.open(self.name, partition) for partition in sorted(partitions)})
+        ends = {partition: self._kafka.end(self.changelog, partition) for partition in self.open}
+        for partition, end in ends.items():
+            if self._read_last(partition) >= end:
+                clear(self.open[partition])
+        return {self.tp(partition): end for partition, end in ends.items()}

@@ -12,8 +12,8 @@ from streamapp.stream.horizon import Gates
 from streamapp.wire.scribe import Scribe
 from tables.dedup import Dedup
 from tables.pending import Pending
-from tests.model.disk import Disk, SimulatedTable
-from tests.model.doors import SimulatedFactLog, SimulatedProbe, SimulatedPublisher, WallClock
+from tests.model.disk import Disk, Rows, SimulatedTable
+from tests.model.doors import HeardClock, SimulatedFactLog, SimulatedProbe, SimulatedPublisher, WallClock
 from tests.model.kafka import TOPIC
 from tests.model.life import Life
 from tests.model.oracle import LIMITS
@@ -33,6 +33,7 @@ class Parts:
     pump: type[Pump] = Pump
     gates: type[Gates] = Gates
     table: type[SimulatedTable] = SimulatedTable
+    clock: type[HeardClock] = HeardClock
 
 
 class Machine:
@@ -70,13 +71,15 @@ class Machine:
         pending, dedup = Pending(self.tables[0]), Dedup(self.tables[1])
         publisher: Any = SimulatedPublisher(world.rabbit, life, world.oracle)
         facts: Any = SimulatedFactLog(kafka, life)
+        self.heard = HeardClock(self.clock)
+        self.heard = parts.clock(self.clock)
         scribe = Scribe("dispatch", life.name, lambda: rfc3339(self.clock.now_ms()))
         self.pump = parts.pump(
             pending,
             publisher,
             facts,
             scribe,
-            self.clock,
+            self.heard,
             QUEUES.__getitem__,
             LIMITS,
             window=3,
@@ -89,6 +92,7 @@ class Machine:
         plan: Any = SimpleNamespace(name=TOPIC)
         register(self.seat, plan, self.dispatch)  # type: ignore[arg-type]
         self._taking: asyncio.Task[None] | None = None
+        self._looked_at: dict[tuple[str, int], tuple[Rows, int]] = {}
         life.spawn(self._begin())
 
     async def _begin(self) -> None:
@@ -129,7 +133,7 @@ class Machine:
 
     async def _take(self, life: Life, partitions: set[int]) -> None:
         ends = {partition: self.world.kafka.end(TOPIC, partition) for partition in partitions}
-        self.world.oracle.took_over(life, self.clock, ends)
+        self.world.oracle.took_over(life, self.heard, ends)
         await self.seat.take(partitions)
 
     async def _inside(self, what: Callable[[], Any]) -> None:
@@ -138,17 +142,23 @@ class Machine:
             await asyncio.wait({self.life.spawn(what())})
 
     def odd_tables(self) -> list[str]:
-        """Where tables differ from the oracle's fold. Looked at only while every gate is open."""
-        found = []
+        """Where tables differ from the oracle's fold. Looked at only while every gate is open, and after writes."""
+        found: list[str] = []
         if not self.alive or self.zombie or self.dispatch.behind() or not self.seat.settled:
-            return []
+            return found
         for table in self.tables:
             for partition in table.held():
-                rows = {key: value for key, value in table.open[partition].items() if not key.startswith((b"\0", b"_"))}
-                wanted = self.world.oracle.rows(partition, table.applied(partition) or 0, table.name)
-                for key in sorted(rows.keys() | wanted.keys()):
-                    if rows.get(key) != wanted.get(key):
-                        found.append(
-                            f"{self.life} {table.name}-{partition} {key!r}: {rows.get(key)} not {wanted.get(key)}"
-                        )
+                file = table.open[partition]
+                if self._looked_at.get((table.name, partition)) != (file, file.version):
+                    self._looked_at[table.name, partition] = (file, file.version)
+                    found.extend(self._odd_rows(table, partition))
         return found
+
+    def _odd_rows(self, table: SimulatedTable, partition: int) -> list[str]:
+        rows = dict(table.items(partition))
+        wanted = self.world.oracle.rows(partition, table.applied(partition) or 0, table.name)
+        return [
+            f"{self.life} {table.name}-{partition} {key!r}: {rows.get(key)!r} not {wanted.get(key)!r}"
+            for key in sorted(rows.keys() | wanted.keys())
+            if rows.get(key) != wanted.get(key)
+        ]

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from streamapp.clock import BrokerClock
 from streamapp.domain.errors import OutcomeUnknown, Unavailable
 from streamapp.domain.facts import AnyFact
 from streamapp.producer import Position
 from streamapp.queue import Unroutable
 from streamapp.wire import facts as wire
 from streamapp.wire.jobs import Job
-from tests.model.kafka import EPOCH_MS, PARTITIONS, TOPIC, Kafka
+from tests.model.kafka import EPOCH_MS, LATE_SECONDS, PARTITIONS, TOPIC, Kafka
 from tests.model.life import Life
 from tests.model.rabbit import Rabbit
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 REDECLARE_SECONDS = 1.0
 UNKNOWN_SECONDS = 3.0
-LATE_SECONDS = 5.0
+ROUNDING_MS = 2
 
 
 def partition_of(task_id: str) -> int:
@@ -30,18 +31,14 @@ def partition_of(task_id: str) -> int:
 
 
 class WallClock:
-    """A machine's clock, which somebody may step. Remembers how it was stepped."""
+    """A machine's clock, which somebody may step. `skew_ms`: by how much it is wrong."""
 
     def __init__(self) -> None:
-        self._segments: list[tuple[float, int]] = [(0.0, 0)]
-
-    def step_to(self, skew_ms: int) -> None:
-        """From now on the clock is wrong by so much."""
-        self._segments.append((self.monotonic(), skew_ms))
+        self.skew_ms = 0
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch, as this machine believes."""
-        return self._reading(self.monotonic(), self._segments[-1][1])
+        return EPOCH_MS + round(self.monotonic() * 1000) + self.skew_ms
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
@@ -51,15 +48,25 @@ class WallClock:
         """Wait."""
         await asyncio.sleep(seconds)
 
-    def latest_since(self, moment: float) -> int:
-        """The latest time that this clock has shown since `moment` (virtual seconds)."""
-        ends = [begin for begin, _ in self._segments[1:]] + [self.monotonic()]
-        return max(
-            self._reading(end, skew) for (_, skew), end in zip(self._segments, ends, strict=True) if end >= moment
-        )
 
-    def _reading(self, moment: float, skew_ms: int) -> int:
-        return EPOCH_MS + round(moment * 1000) + skew_ms
+class HeardClock(BrokerClock):
+    """The product's clock, with a memory of what it was told: how late it may have been, whatever it made of that."""
+
+    def __init__(self, machine: WallClock) -> None:
+        super().__init__(machine)
+        self._machine = machine
+        self._origins = [(machine.monotonic(), machine.now_ms() - machine.monotonic() * 1000)]
+
+    def hear(self, broker_ms: int, since: float) -> int:
+        """See `BrokerClock`."""
+        self._origins.append((self._machine.monotonic(), broker_ms - since * 1000))
+        return super().hear(broker_ms, since)
+
+    def latest_since(self, moment: float) -> int:
+        """The latest time that it could rightly show since `moment` (virtual seconds)."""
+        ends = [begin for begin, _ in self._origins[1:]] + [self._machine.monotonic()]
+        shown = [end * 1000 + origin for (_, origin), end in zip(self._origins, ends, strict=True) if end >= moment]
+        return round(max(shown)) + ROUNDING_MS
 
 
 class SimulatedFactLog:
@@ -81,7 +88,9 @@ class SimulatedFactLog:
             if not self._kafka.up.is_set():
                 continue
             fate = self._kafka.fate()
-            if fate != "lost":
+            if fate == "late":
+                asyncio.get_running_loop().call_later(LATE_SECONDS, self._kafka.append, TOPIC, partition, key, value)
+            elif fate != "lost":
                 record = self._kafka.append(TOPIC, partition, key, value)
             await self._life.step()
             if fate == "ok":

@@ -11,15 +11,19 @@ import random
 from collections.abc import Coroutine
 from typing import Any
 
+TASKS_BEFORE_CLEANING = 64
+
 _living: contextvars.ContextVar["Life | None"] = contextvars.ContextVar("living", default=None)
 
 
 def note_task(task: asyncio.Task[Any]) -> None:
     """A task belongs to the process that made it."""
     life = _living.get()
-    if life is not None:
-        life.tasks.add(task)
-        task.add_done_callback(life.tasks.discard)
+    if life is None:
+        return
+    if len(life.tasks) >= TASKS_BEFORE_CLEANING:
+        life.tasks = [known for known in life.tasks if not known.done()]
+    life.tasks.append(task)
 
 
 class Life:
@@ -29,8 +33,8 @@ class Life:
         self.name = name
         self.dead = False
         self.fuse: int | None = None
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self._chance = chance
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.chance = chance
         self._thawed = asyncio.Event()
         self._thawed.set()
 
@@ -62,22 +66,28 @@ class Life:
         """SIGKILL."""
         self.dead = True
         self.thaw()
-        for task in list(self.tasks):
+        for task in self.tasks.copy():
             task.cancel()
 
     async def step(self) -> None:
         """Before an effect, and again after it: time passes, and this may be where the process ends."""
-        await asyncio.sleep(self._latency())
+        latency = self._latency()
+        if latency is not None:
+            await asyncio.sleep(latency)
         if not self.frozen and self.fuse is not None:
             self.fuse -= 1
             if self.fuse < 0:
                 self.kill()
-        await self._thawed.wait()
+        if self.frozen:
+            await self._thawed.wait()
         if self.dead:
             raise asyncio.CancelledError
 
-    def _latency(self) -> float:
-        kind = self._chance.random()
+    def _latency(self) -> float | None:
+        """Seconds; None where nobody else gets a turn."""
+        kind = self.chance.random()
+        if kind < 0.25:
+            return None
         if kind < 0.5:
             return 0.0
-        return self._chance.random() * (0.004 if kind < 0.9 else 0.08)
+        return self.chance.random() * (0.004 if kind < 0.9 else 0.08)

@@ -13,13 +13,13 @@ def heal(world: World) -> None:
     world.kafka.fates.clear()
     world.rabbit.fates.clear()
     world.rabbit.alarmed = False
-    world.kafka.skew_ms = 0
-    world.kafka.up.set()
+    world.step_brokers_clock(0)
+    world.kafka.come_up()
     world.rabbit.come_up()
     for queue in QUEUES.values():
         world.rabbit.declare(queue)
     for machine in world.machines:
-        machine.clock.step_to(0)
+        machine.clock.skew_ms = 0
         if machine.life is not None:
             if not machine.life.dead:
                 machine.life.fuse = None

@@ -1,7 +1,7 @@
 """Broken dispatchers: each breaks one rule of the design, and the model must catch every one of them.
 
-Those of the fault study that concern dispatch are here (bare horizon, raise on publish failure, fact before publish, no
-return check, stale attempt accepted), and those that its rules suggest.
+Here: those that act wrongly or decide wrongly. Of the fault study bare horizon, raise on publish failure ("gives up on
+failure"), fact before publish, no return check and stale attempt accepted; the others are what its rules suggest.
 """
 
 from collections.abc import Iterator
@@ -117,72 +117,6 @@ class SettlesNothing(Pump):
         self._acting.clear()
         self._done.clear()
         self._failures.clear()
-
-
-class NoGate(Gates):
-    """Every gate is open from the beginning."""
-
-    def capture(self, horizon: Any, reached: Any) -> None:
-        super().capture(dict.fromkeys(horizon, 0), reached)
-
-
-class OldHorizon(Gates):
-    """Keeps the horizon of the first assignment of a partition."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._first: dict[int, int] = {}
-
-    def capture(self, horizon: Any, reached: Any) -> None:
-        self._first = {**horizon, **self._first}
-        super().capture({partition: self._first[partition] for partition in horizon}, reached)
-
-
-class TrustsThePending(Dispatch):
-    """Takes the pending table's word for how far the fold is, though dedup may be behind."""
-
-    async def assigned(self, partitions: dict[str, set[int]]) -> None:
-        tables, self.tables = self.tables, [self._pending.table]
-        try:
-            await super().assigned(partitions)
-        finally:
-            self.tables = tables
-
-
-class MarkerFirst(SimulatedTable):
-    """The applied offset goes before the rows it vouches for."""
-
-    async def _append(self, partition: int, rows: Any) -> int:
-        *puts, marker = rows
-        return await super()._append(partition, [marker, *puts])
-
-
-class NoChangelog(SimulatedTable):
-    """Only the last row of a batch and the applied offset reach the changelog."""
-
-    async def _append(self, partition: int, rows: Any) -> int:
-        return await super()._append(partition, rows[-2:])
-
-
-class PendingFirst(Dispatch):
-    """An entry leaves the outbox before it is known to have ended."""
-
-    async def fold(self, batch: Any) -> None:
-        held: list[Any] = []
-
-        async def later(*arguments: Any) -> None:
-            held.append(arguments)
-
-        write = self._dedup.write
-        with patch.object(self._dedup, "write", later):
-            pending_write = self._pending.write
-
-            async def swapped(*arguments: Any) -> None:
-                await pending_write(*arguments)
-                await write(*held[0])
-
-            with patch.object(self._pending, "write", swapped):
-                await super().fold(batch)
 
 
 class NeverMovedOn(Pump):

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from streamapp.domain.dispatch import Limits
 from streamapp.domain.facts import (
@@ -23,19 +24,18 @@ from streamapp.domain.facts import (
 )
 from streamapp.domain.outbox import Closed, Memory, Open, remember
 from streamapp.domain.progress import State
-from streamapp.stream.batch import Record
 from streamapp.wire import facts as wire
 from streamapp.wire.jobs import Job
 from tables import dedup, pending
-from tests.model.doors import WallClock, partition_of
+from tests.model.doors import HeardClock, partition_of
+from tests.model.kafka import Record
 from tests.model.life import Life
 
 LIMITS = Limits(stuck_margin_ms=4_000, lost_after_ms=6_000)
 DUE = (State.ACCEPTED, State.RETRY_SCHEDULED)
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """A task after one of its facts. `offset` is where the fold stands behind it, `moment` when that was."""
 
     offset: int
@@ -65,7 +65,7 @@ class Publication:
 class Actor:
     """A dispatcher as the oracle knows it: its clock, and by partition the end of the diary when it took over."""
 
-    clock: WallClock
+    clock: HeardClock
     floors: dict[int, int] = field(default_factory=dict)
     turn: int = 0
     acting: bool = False
@@ -81,12 +81,16 @@ class Oracle:
         self.history: dict[str, list[Moment]] = defaultdict(list)
         self.publications: dict[str, list[Publication]] = defaultdict(list)
         self.accepted: dict[str, AnyFact] = {}
+        self._told: set[bytes | None] = set()
+        self._tasks_of: dict[int, list[str]] = defaultdict(list)
         self._memories: dict[str, Memory] = {}
         self._dispatched: dict[str, tuple[int, int, str]] = {}
         self._started: set[str] = set()
+        self._lost: dict[str, int] = defaultdict(int)
+        self.clock_steps = 0
         self._started_up_to: dict[str, int] = defaultdict(int)
 
-    def took_over(self, life: Life, clock: WallClock, ends: dict[int, int]) -> None:
+    def took_over(self, life: Life, clock: HeardClock, ends: dict[int, int]) -> None:
         """A dispatcher holds partitions from now on. `ends`: where they end at this moment."""
         actor = self.actors.setdefault(life, Actor(clock))
         actor.floors, actor.acting = ends, True
@@ -117,9 +121,13 @@ class Oracle:
             fact = wire.decode(record.key, record.value)
         except wire.Undecodable:
             return
-        self._check_fact(fact, partition)
+        if record.value not in self._told:  # a fact that is told again, word for word, is nobody's act
+            self._check_fact(fact, partition)
+            self._told.add(record.value)
         task_id = fact.task_id
         known = self._memories.get(task_id)
+        if known is None:
+            self._tasks_of[partition].append(task_id)
         memory = self._memories[task_id] = remember(known, Recorded(fact, record.offset, record.at))
         if fact.NAME == "TaskAccepted":
             self.accepted.setdefault(task_id, fact)
@@ -129,12 +137,11 @@ class Oracle:
     def rows(self, partition: int, applied: int, name: str) -> dict[bytes, bytes]:
         """What a table must hold when it is applied up to `applied`."""
         found: dict[bytes, bytes] = {}
-        for task_id, moments in self.history.items():
-            if partition_of(task_id) == partition:
-                place = bisect_right(moments, applied, key=lambda moment: moment.offset)
-                row = getattr(moments[place - 1], name) if place else None
-                if row is not None:
-                    found[task_id.encode()] = row
+        for task_id in self._tasks_of[partition]:
+            moment = _at(self.history[task_id], applied)
+            row = getattr(moment, name) if moment is not None else None
+            if row is not None:
+                found[task_id.encode()] = row
         return found
 
     def unfinished(self) -> list[str]:
@@ -178,13 +185,22 @@ class Oracle:
                 found = self._some(fact.task_id, floor, lambda moment: self._may_retry(moment, fact, clock))
                 if not found:
                     self._object(f"{fact} has no reason in the diary")
+                elif all(moment.state is State.DISPATCHED for moment in found):
+                    self._check_pace(fact)
             case TaskFailedPermanently():
                 if not self._some(fact.task_id, floor, lambda moment: self._may_end(moment, fact, clock)):
                     self._object(f"{fact} has no reason in the diary")
             case _:
                 self._object(f"dispatch recorded {fact.NAME}")
 
-    def _may_retry(self, moment: Moment, fact: TaskRetryScheduled, clock: WallClock) -> bool:
+    def _check_pace(self, fact: TaskRetryScheduled) -> None:
+        """A job is taken for lost once, and again when as much time has passed, or a clock was stepped: no more."""
+        self._lost[fact.task_id] += 1
+        waited = asyncio.get_running_loop().time() - self.history[fact.task_id][0].moment
+        if self._lost[fact.task_id] > 1 + self.clock_steps + waited * 1000 / LIMITS.lost_after_ms:
+            self._object(f"{fact.task_id} is taken for lost again and again")
+
+    def _may_retry(self, moment: Moment, fact: TaskRetryScheduled, clock: HeardClock) -> bool:
         if moment.attempt + 1 != fact.attempt:
             return False
         policy, failures = fact.policy, moment.failures
@@ -201,7 +217,7 @@ class Oracle:
                 return moment.dispatched_at + LIMITS.lost_after_ms < moved_to and fact.failures == failures
         return False
 
-    def _may_end(self, moment: Moment, fact: TaskFailedPermanently, clock: WallClock) -> bool:
+    def _may_end(self, moment: Moment, fact: TaskFailedPermanently, clock: HeardClock) -> bool:
         accepted = self.accepted.get(fact.task_id)
         if accepted is None or moment.attempt != fact.attempt:
             return False
@@ -234,6 +250,14 @@ class Oracle:
 
     def _object(self, what: str) -> None:
         self.violations.append(what)
+
+
+def _at(moments: list[Moment], applied: int) -> Moment | None:
+    """The last of the moments below an offset. Most often that is the last one of all."""
+    if moments[-1].offset <= applied:
+        return moments[-1]
+    place = bisect_right(moments, applied, key=lambda moment: moment.offset)
+    return moments[place - 1] if place else None
 
 
 def _delay(failures: int) -> int:

@@ -15,13 +15,15 @@ from streamapp.stream.folding import Folds, fold_for_ever
 from streamapp.stream.positions import Positions
 from streamapp.stream.topics import TopicPlan
 from streamapp.stream.transport import Consumer
-from tests.model.disk import SimulatedTable
+from tests.model.disk import Changelogs, SimulatedTable
 from tests.model.doors import SimulatedProbe
-from tests.model.kafka import TOPIC, Kafka
+from tests.model.kafka import TOPIC, Kafka, Record
 from tests.model.life import Life
 
 FETCHED_AT_ONCE = 5
-POLL_SECONDS = 0.05
+FETCH_WAITS = (0.0, 0.02, 0.3)
+"""How long a fetch waits for more at most, in seconds: the reader is quick, as the product's is, or behind."""
+BATCHES_ON_THEIR_WAY = 2
 
 
 class SimulatedConsumer:
@@ -49,6 +51,8 @@ class SimulatedConsumer:
         self._committed_offset: dict[TP, int | None] = {}
         self._fetched_to: dict[TP, int] = {}
         self.batches: asyncio.Queue[Any] = asyncio.Queue()
+        self.bell = asyncio.Event()
+        """Rung when there may be something to fetch."""
 
     def assign(self, partitions: set[int]) -> None:
         """Read these partitions from now on, from where the group is."""
@@ -67,6 +71,7 @@ class SimulatedConsumer:
         """Fetch again."""
         self.flow_active = True
         self.suspend_flow.clear()
+        self.bell.set()
 
     async def earliest_offsets(self, *tps: TP) -> dict[TP, int]:
         """Where the partitions begin."""
@@ -84,34 +89,41 @@ class SimulatedConsumer:
         """Hand a batch to the agent."""
         await self.batches.put(message)
 
-    async def wait_first(self, *awaitables: Awaitable[Any]) -> None:
-        """The first one; the others are given up."""
-        tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+    async def wait_first(self, first: Awaitable[Any], *others: Any) -> None:
+        """The first one, which waits for nothing here: there is always room for a batch. The others are given up."""
+        for other in others:
+            other.close()
+        await first
 
     async def fetch(self, life: Life) -> None:
-        """Faust's fetcher: one fetch after the other, while the flow is on."""
-        while True:
-            fetched = False
-            for tp in list(self._fetched_to):
-                if self.flow_active and self._kafka.up.is_set() and len(self._on_their_way()) < 2:
-                    self._between_fetches.clear()
-                    try:
-                        fetched |= await self._fetch_once(life, tp)
-                    finally:
-                        self._between_fetches.set()
-            if not fetched:
-                await asyncio.sleep(POLL_SECONDS)
+        """Faust's fetcher: one fetch after the other, while the flow is on; then until there is something to fetch."""
+        self._kafka.readers[self.bell] = None
+        try:
+            while True:
+                self.bell.clear()
+                if not await self._fetch_all(life):
+                    await self.bell.wait()
+                    await asyncio.sleep(life.chance.random() * life.chance.choice(FETCH_WAITS))
+        finally:
+            del self._kafka.readers[self.bell]
+
+    async def _fetch_all(self, life: Life) -> bool:
+        """One fetch of each partition; whether it brought anything."""
+        fetched = False
+        for tp in list(self._fetched_to):
+            if self.flow_active and self._kafka.up.is_set() and len(self._on_their_way()) < BATCHES_ON_THEIR_WAY:
+                self._between_fetches.clear()
+                try:
+                    fetched |= await self._fetch_once(life, tp)
+                finally:
+                    self._between_fetches.set()
+        return fetched
 
     async def _fetch_once(self, life: Life, tp: TP) -> bool:
         records, after = self._kafka.read(TOPIC, tp.partition, self._fetched_to[tp], FETCHED_AT_ONCE)
         if after == self._fetched_to[tp]:
             return False
-        found = [SimpleNamespace(**row._asdict(), timestamp=row.at, timestamp_type=1) for row in records]
+        found = [_as_fetched(row) for row in records]
         self._fetched_to[tp] = after
         await life.step()
         if found and self.flow_active:
@@ -119,11 +131,16 @@ class SimulatedConsumer:
         return True
 
 
+def _as_fetched(row: Record) -> Any:
+    return SimpleNamespace(offset=row.offset, key=row.key, value=row.value, timestamp=row.at, timestamp_type=1)
+
+
 class Seat:
     """What an agent needs of a StreamApp."""
 
     when_idle = StreamApp.when_idle
     _idle_position = StreamApp._idle_position
+    restore_tables = StreamApp.restore_tables
     _shut = StreamApp._shut
     _take_over = StreamApp._take_over
     _rebalance_complete = StreamApp._rebalance_complete
@@ -133,6 +150,7 @@ class Seat:
         self.positions, self.folds = Positions(), Folds()
         self.batch_tables: list[SimulatedTable] = []
         self.residents: list[Any] = []
+        self.servers = Changelogs(kafka, life)
         self.settled = self.should_stop = self.rebalancing = False
         self.consumer_generation_id = 0
         self.flow_control = SimpleNamespace(suspend=lambda: None)
@@ -160,6 +178,7 @@ class Seat:
                 message = await self.consumer.batches.get()
                 await self.folds.run(fold_for_ever(name, message.value, handle, tables))
                 message.acked = True
+                self.consumer.bell.set()
 
         self._background.append(agent)
 
@@ -183,12 +202,15 @@ class Seat:
         await self._partitions_revoked()
         while not self.consumer.batches.empty():
             self.consumer.batches.get_nowait().acked = True
+        self.consumer.bell.set()
 
     async def take(self, partitions: set[int]) -> None:
         """Faust on assignment: recover the tables, tell the app, seek, resume the flow."""
         self.consumer.assign(partitions)
-        for table in self.batch_tables:
-            await table.recover(partitions)
+        await self.servers.kafka.up.wait()
+        await self._life.step()
+        begun = [table.begin(partitions) for table in self.batch_tables]
+        await self.restore_tables({tp: end for ends in begun for tp, end in ends.items()})
         await self._rebalance_complete()
         await self.consumer.perform_seek()
         self.consumer.resume_flow()

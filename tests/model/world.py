@@ -180,12 +180,23 @@ class World:
             machine.zombie = False
             self.rebalance()
 
+    @property
+    def deaths_unnoticed(self) -> list[Life]:
+        """Dispatchers whose fuse has burnt down."""
+        lives = [machine.life for machine in self.machines if machine.life is not None]
+        return [life for life in lives if life.dead and life.fuse is not None]
+
+    def step_brokers_clock(self, skew_ms: int) -> None:
+        """From now on Kafka's clock is wrong by so much."""
+        if skew_ms != self.kafka.skew_ms:
+            self.kafka.skew_ms = skew_ms
+            self.oracle.clock_steps += 1
+
     def notice_deaths(self) -> None:
-        """The group finds out about dispatchers whose fuse has burnt down."""
-        for machine in self.machines:
-            if machine.life is not None and machine.life.dead and machine.life.fuse is not None:
-                machine.life.fuse = None
-                self.loop.call_later(self.chance.random() * SESSION_SECONDS, self.rebalance)
+        """The group finds out about them."""
+        for life in self.deaths_unnoticed:
+            life.fuse = None
+            self.loop.call_later(self.chance.random() * SESSION_SECONDS, self.rebalance)
 
     def _stumbled(self, what: str) -> None:
         self.violations.append(f"an error that nobody expected: {what}")
