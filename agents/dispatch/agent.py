@@ -3,7 +3,7 @@
 import asyncio
 
 from agents.dispatch.pump import Pump
-from streamapp.domain.facts import TaskExecutionStarted
+from streamapp.domain.facts import AnyFact, TaskExecutionStarted
 from streamapp.domain.outbox import Memory, Open, remember
 from streamapp.domain.totals import Unreadable
 from streamapp.domain.views import outbox_rows
@@ -48,7 +48,7 @@ class Dispatch(Resident):
             key = item.fact.task_id.encode()
             memory = touched.get(key) or self._memory(batch.partition, key)
             memory = touched[key] = remember(memory, item)
-            if isinstance(item.fact, TaskExecutionStarted) and isinstance(memory, Open) and memory.queue:
+            if isinstance(memory, Open) and memory.queue and _is_start_of_the_present_attempt(item.fact, memory):
                 started.append((memory.queue, memory.dispatched_at))
         closed, entries = outbox_rows(touched)
         # Closed first: an entry that is in both tables after a crash has ended, whatever the open one says.
@@ -71,6 +71,14 @@ class Dispatch(Resident):
     async def start(self) -> None:
         """Start the pump; it waits for a gate to open."""
         await self._pump.start()
+
+    async def restored(self) -> None:
+        """Fold a partition anew whose closed entries were lost: the open ones do not tell what ended meanwhile."""
+        for partition in self._pending.table.held():
+            closed, opened = (table.applied(partition) or 0 for table in self.tables)
+            if closed < opened:
+                log.warning("closed entries are behind the open ones, both are folded anew", partition=partition)
+                self._pending.table.forget(partition)
 
     async def assigned(self, partitions: dict[str, set[int]]) -> None:
         """Capture the horizon of every partition held now, before its first fact is folded."""
@@ -103,6 +111,11 @@ class Dispatch(Resident):
         self._gates.shut()
         await self._pump.stop()
         await self._probe.close()
+
+
+def _is_start_of_the_present_attempt(fact: AnyFact, memory: Open) -> bool:
+    """Not that of an earlier one, which may come late and says nothing about when the present one was dispatched."""
+    return isinstance(fact, TaskExecutionStarted) and fact.attempt == memory.progress.attempt
 
 
 def register(app: StreamApp, plan: TopicPlan, dispatch: Dispatch) -> None:
