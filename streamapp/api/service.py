@@ -11,6 +11,7 @@ import uvloop
 from aiohttp import web
 
 from streamapp import composition, telemetry
+from streamapp.api.connections import Runner
 from streamapp.api.description import Description
 from streamapp.api.draining import IN_FLIGHT, InFlight
 from streamapp.api.errors import answer_problems
@@ -67,7 +68,7 @@ def build(
 
 def runner(application: web.Application) -> web.AppRunner:
     """What serves the application: no access log, and no decompression of anything."""
-    return web.AppRunner(application, access_log=None, auto_decompress=False, shutdown_timeout=1)
+    return Runner(application, access_log=None, auto_decompress=False, shutdown_timeout=1)
 
 
 async def serve(settings: Settings) -> None:

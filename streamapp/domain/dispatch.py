@@ -4,12 +4,16 @@ Decided from facts alone (`system.md`, Execution): the same entry at the same ti
 takes it and however often.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from streamapp.domain.outbox import Open
-from streamapp.domain.policy import Policy, delay_ms
+from streamapp.domain.policy import BOUNDS, Policy, delay_ms
 from streamapp.domain.progress import State
+
+LAST_ATTEMPT = int(BOUNDS["max_attempts"][1])
+MOST_FAILURES = 2**53
+"""What a fact can carry. A stranger's facts may lead further; what is decided after them must still be readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,15 @@ def decide(entry: Open, now_ms: int, queue_started_up_to: int, limits: Limits) -
     `queue_started_up_to` is the broker's time of the latest dispatch to the entry's queue that is known to have
     started; 0 if none is known.
     """
+    decision = _decide(entry, now_ms, queue_started_up_to, limits)
+    if not isinstance(decision, ScheduleRetry):
+        return decision
+    if decision.attempt > LAST_ATTEMPT:
+        return GiveUp(entry.progress.attempt, f"{decision.reason}: attempt {LAST_ATTEMPT} is the last one there can be")
+    return replace(decision, failures=min(decision.failures, MOST_FAILURES))
+
+
+def _decide(entry: Open, now_ms: int, queue_started_up_to: int, limits: Limits) -> Decision:
     progress, policy = entry.progress, entry.policy
     if progress.accepted_id is None or policy is None:
         return Nothing()

@@ -15,6 +15,7 @@ from yarl import URL
 from streamapp.clock import Clock
 from streamapp.domain.errors import ConfigurationError
 from streamapp.queue.loss import ConnectionLost, loss_is_an_error
+from streamapp.queue.properties import be_tolerant
 from streamapp.telemetry import Log, describe
 
 FIRST_DELAY_SECONDS = 0.1
@@ -24,6 +25,8 @@ CLOSE_SECONDS = 2.0
 CANCEL_SECONDS = 3.0
 
 Serve = Callable[[AbstractConnection], Awaitable[None]]
+
+be_tolerant()
 
 
 async def open_connection(rabbitmq_url: str, *, client_name: str, heartbeat_seconds: int = 10) -> AbstractConnection:

@@ -1,5 +1,6 @@
-"""JSON as streamapp reads and writes it: strict RFC 8259, UTF-8, no NaN, bounded depth."""
+"""JSON as streamapp reads and writes it: strict RFC 8259, UTF-8, no NaN, no name twice in one object, bounded depth."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -16,11 +17,24 @@ class Malformed(ValueError):
     """Not JSON, or JSON that streamapp refuses. The message says why and never quotes the input."""
 
 
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise Malformed("an object has a name twice")
+    return found
+
+
+# msgspec keeps the last one of two members with the same name, and tells nobody. Numbers are not converted once more:
+# `len` takes less, and is right where Python has a limit for the digits of an int.
+_names = json.JSONDecoder(object_pairs_hook=_once, parse_int=len, parse_float=len)
+
+
 def parse(data: bytes) -> Any:
     """Parse one JSON value.
 
     Raises:
-        Malformed: not JSON in UTF-8, a number out of range (NaN and infinities are not JSON), or nested too deep.
+        Malformed: not JSON in UTF-8, a number out of range (NaN and infinities are not JSON), nested too deep, or an
+            object with a name twice: two readers of it would not agree on what it says.
     """
     try:
         value = _decoder.decode(data)
@@ -32,6 +46,8 @@ def parse(data: bytes) -> Any:
         raise Malformed("not UTF-8") from None
     if too_deep(data, value):
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels")
+    if data.count(b":") > 1:
+        _names.decode(data.decode())
     return value
 
 

@@ -352,6 +352,8 @@ async def test_a_chunked_body_of_64_mib_is_413(api: Api) -> None:
     "pieces",
     [
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b'5\r\n{"note":"secret"}\r\n0\r\n\r\n'),
+        (HEAD + b"Idempotency-Key: secret\r\x0b\r\nContent-Length: 2\r\n\r\n{}",),
         (HEAD + b"Content-Length: -1\r\n\r\n",),
         (HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}",),
         (HEAD + b"Idempotency-Key: a\x00b\r\nContent-Length: 2\r\n\r\n{}",),
@@ -360,9 +362,18 @@ async def test_a_chunked_body_of_64_mib_is_413(api: Api) -> None:
         (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",),
     ],
 )
-async def test_what_is_not_http_is_400_and_the_server_goes_on(api: Api, pieces: tuple[bytes, ...]) -> None:
+async def test_what_is_not_http_is_a_problem_too_and_the_server_goes_on(
+    api: Api, pieces: tuple[bytes, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the answer nor the log quotes what was sent: a body with broken chunks would lie there in clear."""
     answer = await _conversation(api, *pieces)
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")), answer[:200]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Content-Type: application/problem+json" in head
+    assert ProblemDocument.model_validate_json(body).type == "/problems/malformed-request"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
+    assert "secret" not in caplog.text
+    assert b"secret" not in answer
     assert (await api.post("/v1/tasks", GOOD)).status == 202
 
 

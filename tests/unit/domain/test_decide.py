@@ -3,11 +3,13 @@
 from copy import deepcopy
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.domain.dispatch import (
     AwaitStart,
+    Decision,
     GiveUp,
     Limits,
     Nothing,
@@ -21,6 +23,7 @@ from streamapp.domain.outbox import Closed, Open, remember
 from streamapp.domain.outcome import Failed
 from streamapp.domain.policy import Policy, delay_ms
 from streamapp.domain.progress import State
+from streamapp.wire import facts as wire
 from tests.support.facts import SCRIBE, TASK, records, tokens
 from tests.support.story import Story
 
@@ -205,3 +208,33 @@ def test_a_late_outcome_moves_a_failed_task_no_further():
     before = _decide(story)
     story.tell(replace(story.facts[-1].fact, id="another"))
     assert _decide(story) == before
+
+
+FURTHEST = 1_000_000
+
+
+def _about_to_schedule(attempt: int, how: str) -> Decision:
+    """What is decided about an attempt that a stranger has told of, however far ahead, once it has failed somehow."""
+    story = Story(policy=Policy(max_attempts=3))
+    story.accepted()
+    if how == "lost":
+        story.retry_scheduled(attempt, failures=2**53, not_before=0)
+        story.failed(attempt)
+        story.dispatched(attempt + 1 if attempt < FURTHEST else attempt)
+        return _decide(story, started=story.now + LIMITS.lost_after_ms + 60_000)
+    story.started(attempt)
+    if how == "failed":
+        story.failed(attempt)
+    return _decide(story, now=story.now + 10_000_000)
+
+
+@pytest.mark.parametrize("attempt", [900, FURTHEST - 1, FURTHEST])
+@pytest.mark.parametrize("how", ["failed", "stuck", "lost"])
+def test_what_is_decided_after_a_strangers_facts_can_be_read_again(attempt: int, how: str) -> None:
+    decision = _about_to_schedule(attempt, how)
+    if isinstance(decision, ScheduleRetry):
+        fact = SCRIBE.retry_scheduled(TASK, decision, Policy())
+        assert wire.decode(*wire.encode(fact)) == fact
+    else:
+        assert isinstance(decision, GiveUp)
+        assert attempt >= FURTHEST - 1

@@ -96,3 +96,27 @@ def test_what_is_not_strict_json_is_refused(document):
     with pytest.raises(Malformed) as caught:
         json.parse(b'{"s3cr3t-canary":"s3cr3t-canary","x":' + document + b"]")
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":1,"b":2,"a":3}',
+        b'{"a":{"b":1,"b":2}}',
+        b'[[{"a":1,"\\u0061":2}]]',
+        b'{"":1,"":2}',
+        b'{"a":' + b"9" * 4_300 + b',"a":1e300}',
+    ],
+)
+def test_a_name_twice_in_one_object_is_refused(document):
+    """Two readers of it would not agree on what it says."""
+    with pytest.raises(Malformed, match="twice"):
+        json.parse(document)
+
+
+@pytest.mark.parametrize(
+    "document", [b'{"a":{"a":1}}', b'[{"a":1},{"a":2}]', b'{"a":"b\\":1,\\"a","b":1}', b'{"a":1,"A":2}']
+)
+def test_a_name_in_two_objects_is_not(document):
+    assert json.parse(document)
