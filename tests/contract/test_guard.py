@@ -237,6 +237,17 @@ async def test_token_of_another_worker_is_no_use(arena: Any) -> None:
     assert not await thief.release(claim)
 
 
+async def test_token_is_good_for_its_attempt_only(arena: Any) -> None:
+    """After a flush the same worker may be given the same token for another attempt."""
+    a = arena.guard("a")
+    claim = await claimed(a)
+    other = Claim("t", 2, claim.token)
+    assert not await a.confirm(other)
+    assert not await a.complete(other, b"fact", succeeded=True)
+    assert not await a.release(other)
+    assert await a.confirm(claim)
+
+
 async def test_completing_twice_keeps_the_first_outcome(arena: Any) -> None:
     a = arena.guard("a")
     claim = await claimed(a)
@@ -278,7 +289,8 @@ async def test_fake_and_real_guard_tell_the_same_story(brokers_stack: RunningBro
     for arena in (FakeArena(), RedisArena(brokers_stack.endpoints.redis_url)):
         await arena.open()
         guards = {name: arena.guard(name) for name in "abc"}
-        stories.append([await _play(arena, guards, move) for move in _with_claims(moves)])
+        granted: dict[int, int] = {}
+        stories.append([await _play(arena, guards, granted, move) for move in _with_claims(moves)])
         await arena.close()
     assert stories[0] == stories[1]
 
@@ -287,7 +299,8 @@ def _with_claims(moves: list[Move]) -> list[Move]:
     return [("claim", "a", 1), *moves]
 
 
-async def _play(arena: Any, guards: dict[str, Any], move: Move) -> Any:
+async def _play(arena: Any, guards: dict[str, Any], granted: dict[int, int], move: Move) -> Any:
+    """`granted`: which attempt each token was given for."""
     act, worker, number = move
     guard = guards[worker]
     if act == "lapse":
@@ -295,9 +308,11 @@ async def _play(arena: Any, guards: dict[str, Any], move: Move) -> Any:
         return None
     if act == "claim":
         answer = await guard.claim("t", number)
+        if isinstance(answer, Claimed):
+            granted[answer.token.claim] = number
         return Held(0) if isinstance(answer, Held) else answer
     # `number` also chooses among the first tokens, so that stale ones are tried as well.
-    claim = Claim("t", number, Token(1, number))
+    claim = Claim("t", granted.get(number, number), Token(1, number))
     calls: dict[str, Callable[[], Awaitable[bool]]] = {
         "confirm": lambda: guard.confirm(claim),
         "succeed": lambda: guard.complete(claim, b"fact", succeeded=True),

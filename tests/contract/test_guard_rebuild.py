@@ -3,6 +3,7 @@
 import pytest
 
 from streamapp.domain.facts import Token
+from streamapp.domain.task import MAX_HISTORY
 from streamapp.guard import ClaimRecord, claims_of, next_epoch
 from tests.support.story import START, Story
 
@@ -56,6 +57,29 @@ def test_late_outcome_of_a_zombie_does_not_end_its_heirs_attempt() -> None:
     story.started(claim=2, worker="heir")
     story.completed(claim=1, worker="zombie")
     assert record_of(story) == ClaimRecord("task-1", 1, Token(1, 2), False, False, 0, "heir")
+
+
+def test_late_failure_of_a_zombie_does_not_end_its_heirs_attempt() -> None:
+    """The failure counts, because it was recorded before the heir's start; the heir is running all the same."""
+    story = Story()
+    story.accepted()
+    story.started(claim=1, worker="zombie")
+    story.failed(claim=1, worker="zombie")
+    story.started(claim=2, worker="heir")
+    assert record_of(story) == ClaimRecord("task-1", 1, Token(1, 2), False, False, 0, "heir")
+
+
+def test_failure_that_the_history_had_no_room_for_has_ended_its_attempt() -> None:
+    story = Story()
+    story.accepted()
+    story.started()
+    for _ in range(MAX_HISTORY):
+        story.rejected(str(len(story.facts)).encode())
+    story.failed()
+    record = record_of(story)
+    assert record is not None
+    assert record.ended
+    assert record.ended_at_ms == story.task.history[-1].at
 
 
 def test_completed_task_has_succeeded() -> None:

@@ -62,8 +62,8 @@ class Page:
         for grant in self.grants:
             streak = [] if grant.over else [*streak, grant]
         alone, deaths = False, 0
-        for grant, heir in zip(streak, [*streak[1:], None], strict=True):
-            owner = worker if heir is None else heir.owner
+        heirs = [*(grant.owner for grant in streak[1:]), worker]
+        for grant, owner in zip(streak, heirs, strict=False):
             if grant.fate == "open" and not grant.told and grant.owner != owner:
                 deaths += grant.alone
                 alone = True

@@ -104,7 +104,9 @@ class World:
         line.held.clear()
         line.let_go.clear()
         asking = asyncio.get_running_loop().create_task(guard.claim(task_id, attempt))
-        await line.held.wait()
+        held = asyncio.get_running_loop().create_task(line.held.wait())
+        await asyncio.wait({asking, held}, return_when=asyncio.FIRST_COMPLETED)
+        held.cancel()
         asking.cancel()
         with suppress(asyncio.CancelledError):
             await asking

@@ -22,6 +22,7 @@ SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
 WITHOUT_LOG_FLUSH = 2  # EXT4_GOING_FLAGS_NOLOGFLUSH
 TOOLS = ("mkfs.ext4", "e2fsck", "resize2fs", "mount", "umount", "sync")
 GONE_SECONDS = 20.0
+STOPPED_SECONDS = 10.0
 MIB = 1024 * 1024
 
 
@@ -72,19 +73,24 @@ class FileSystem:
         _run("sync", "--file-system", str(self.root))
 
     def power_cut(self, also: Iterable[int] = ()) -> set[int]:
-        """Cut the power of the disk, then of every process that uses it and of `also`; it is unmounted afterwards.
+        """Cut the power of every process that uses the disk and of `also`, and of the disk; it is unmounted afterwards.
+
+        Race: a flush that is under way when ext4 shuts down may be told that it has succeeded, and what was lost would
+        be acknowledged. So everybody stands still before: what returns after that is heard by nobody.
 
         Returns:
             The pids of those that used it.
         """
         running = self.users()
+        everybody = running | set(also)
+        _stop(everybody)
         disk = os.open(self.root, os.O_RDONLY)
         try:
             fcntl.ioctl(disk, SHUTDOWN, struct.pack("I", WITHOUT_LOG_FLUSH))
         finally:
             os.close(disk)
-        for pid in running | set(also):
-            _kill(pid)
+        for pid in everybody:
+            _signal(pid, signal.SIGKILL)
         self._unmount()
         return running
 
@@ -134,7 +140,7 @@ class FileSystem:
     def _unmount(self) -> None:
         def unmounted() -> bool:
             for pid in self.users():
-                _kill(pid)
+                _signal(pid, signal.SIGKILL)
             # Race: threads of a process that was killed may hold files for an instant after the process shows none.
             return subprocess.run(["umount", str(self.root)], capture_output=True, check=False).returncode == 0
 
@@ -169,9 +175,27 @@ def _devices_of(pid: int) -> set[int]:
     return found
 
 
-def _kill(pid: int) -> None:
+def _stop(pids: Iterable[int]) -> None:
+    """Let processes stand still: none of their threads gets back out of the kernel."""
+    for pid in pids:
+        _signal(pid, signal.SIGSTOP)
+    for pid in pids:
+        if not wait_until(lambda pid=pid: _stands_still(pid), STOPPED_SECONDS, every=0.001):  # type: ignore[misc]
+            raise TimeoutError(f"process {pid} does not stand still within {STOPPED_SECONDS:g} s of SIGSTOP")
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread is stopped or gone, or waits for a disk (D): that one stops when its wait ends."""
+    states = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.add(path.read_text().rpartition(")")[2].split()[0])
+    return states <= set("TDZX")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except OSError as error:
         if error.errno != errno.ESRCH:
             raise
