@@ -70,7 +70,7 @@ class Machine:
         self.tables = [parts.table(name, self.disk, kafka, life) for name in ("pending", "dedup")]
         pending, dedup = Pending(self.tables[0]), Dedup(self.tables[1])
         publisher: Any = SimulatedPublisher(world.rabbit, life, world.oracle)
-        facts: Any = SimulatedFactLog(kafka, life)
+        facts: Any = SimulatedFactLog(kafka, life, world.oracle.tells)
         self.heard = HeardClock(self.clock)
         self.heard = parts.clock(self.clock)
         scribe = Scribe("dispatch", life.name, lambda: rfc3339(self.clock.now_ms()))

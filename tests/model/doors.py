@@ -3,7 +3,7 @@ real door does to the real ones, with the same answers.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamapp.clock import BrokerClock
@@ -70,10 +70,10 @@ class HeardClock(BrokerClock):
 
 
 class SimulatedFactLog:
-    """`FactLog` on the simulated diary. Only what dispatch and workers use."""
+    """`FactLog` on the simulated diary. Only what dispatch and workers use. `told` hears of each fact as it is sent."""
 
-    def __init__(self, kafka: Kafka, life: Life) -> None:
-        self._kafka, self._life = kafka, life
+    def __init__(self, kafka: Kafka, life: Life, told: Callable[[Life, AnyFact], None] | None = None) -> None:
+        self._kafka, self._life, self._told = kafka, life, told
 
     async def append_durably(self, facts: Sequence[AnyFact]) -> list[Position]:
         """Append, and again, until every fact is durable."""
@@ -82,6 +82,8 @@ class SimulatedFactLog:
     async def _append(self, fact: AnyFact) -> Position:
         key, value = wire.encode(fact)
         partition = partition_of(fact.task_id)
+        if self._told is not None:
+            self._told(self._life, fact)
         while True:
             await self._kafka.up.wait()
             await self._life.step()

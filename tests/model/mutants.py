@@ -4,47 +4,23 @@ Here: those that act wrongly or decide wrongly. Of the fault study bare horizon,
 failure"), fact before publish, no return check and stale attempt accepted; the others are what its rules suggest.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import agents.dispatch.agent as agent_module
 import agents.dispatch.pump as pump_module
-from agents.dispatch import Dispatch, Pump
+from agents.dispatch import Pump
 from streamapp.domain.dispatch import Decision, ScheduleRetry
 from streamapp.domain.dispatch import decide as decide_rightly
 from streamapp.domain.errors import StreamappError
-from streamapp.domain.facts import AnyFact, Recorded, TaskDispatched
+from streamapp.domain.facts import Recorded, TaskDispatched, TaskExecutionStarted
 from streamapp.domain.outbox import Memory, Open
 from streamapp.domain.outbox import remember as remember_rightly
 from streamapp.domain.progress import State
 from streamapp.queue import Unroutable
-from streamapp.stream.horizon import Gates
-from streamapp.stream.table import APPLIED_KEY
-from tests.model.disk import SimulatedTable
 from tests.model.dispatcher import Parts
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A broken dispatcher: other parts, or another function in place of one of the product's."""
-
-    name: str
-    parts: Parts = field(default_factory=Parts)
-    module: Any = None
-    function: str = ""
-    instead: Any = None
-
-    @contextmanager
-    def loose(self) -> Iterator[None]:
-        """While the mutant is about."""
-        if self.module is None:
-            yield
-        else:
-            with patch.object(self.module, self.function, self.instead):
-                yield
+from tests.model.doors import HeardClock
+from tests.model.mutant import Mutant
 
 
 class BareHorizon(Pump):
@@ -119,6 +95,29 @@ class SettlesNothing(Pump):
         self._failures.clear()
 
 
+class BelievesTheFuture(Pump):
+    """Takes the start of a job for what it says, though it was dispatched later than now."""
+
+    def moved_on(self, started: Any) -> None:
+        for queue, dispatched_at in started:
+            self._started_up_to[queue] = max(dispatched_at, self._started_up_to.get(queue, 0))
+
+    def _hear(self, broker_ms: int, since: float) -> None:
+        known = self._started_up_to.copy()
+        super()._hear(broker_ms, since)
+        self._started_up_to |= known
+
+
+class DeafClock(HeardClock):
+    """Goes by the machine's clock, whatever Kafka says."""
+
+    def hear(self, broker_ms: int, since: float) -> int:
+        before = self._origin_ms
+        super().hear(broker_ms, since)
+        self._origin_ms = before
+        return 0
+
+
 class NeverMovedOn(Pump):
     """Does not look whether a queue moved on without a job."""
 
@@ -131,13 +130,6 @@ def accepts_stale_attempts(memory: Memory | None, recorded: Recorded) -> Memory:
     fact = recorded.fact
     if isinstance(memory, Open) and isinstance(fact, TaskDispatched) and fact.attempt < memory.progress.attempt:
         recorded = replace(recorded, fact=replace(fact, attempt=memory.progress.attempt))
-    return remember_rightly(memory, recorded)
-
-
-def folds_twice(memory: Memory | None, recorded: Recorded) -> Memory:
-    """Facts below the entry's offset are folded again."""
-    if isinstance(memory, Open) and memory.offset > recorded.offset:
-        memory.offset = recorded.offset - 1
     return remember_rightly(memory, recorded)
 
 
@@ -167,6 +159,11 @@ def never_stuck(entry: Open, now_ms: int, started: int, limits: Any) -> Decision
     return decide_rightly(entry, now_ms if entry.progress.state is not State.RUNNING else 0, started, limits)
 
 
+def any_start_counts(fact: Any, memory: Open) -> bool:
+    """The late start of an earlier attempt is taken for the present one's."""
+    return isinstance(fact, TaskExecutionStarted)
+
+
 MUTANTS = [
     Mutant("bare horizon", Parts(pump=BareHorizon)),
     Mutant("gives up on failure", Parts(pump=GivesUpOnFailure)),
@@ -176,20 +173,13 @@ MUTANTS = [
     Mutant("forgets what it did", Parts(pump=ForgetsWhatItDid)),
     Mutant("forgets what it does", Parts(pump=ForgetsWhatItDoes)),
     Mutant("settles nothing", Parts(pump=SettlesNothing)),
-    Mutant("no gate", Parts(gates=NoGate)),
-    Mutant("old horizon", Parts(gates=OldHorizon)),
-    Mutant("trusts the pending table", Parts(dispatch=TrustsThePending)),
-    Mutant("marker first", Parts(table=MarkerFirst)),
-    Mutant("no changelog", Parts(table=NoChangelog)),
-    Mutant("pending before dedup", Parts(dispatch=PendingFirst)),
     Mutant("never moved on", Parts(pump=NeverMovedOn)),
-    Mutant("accepts stale attempts", module=agent_module, function="remember", instead=accepts_stale_attempts),
-    Mutant("folds twice", module=agent_module, function="remember", instead=folds_twice),
-    Mutant("too early", module=pump_module, function="decide", instead=too_early),
-    Mutant("too often", module=pump_module, function="decide", instead=too_often),
-    Mutant("impatient", module=pump_module, function="decide", instead=impatient),
-    Mutant("never stuck", module=pump_module, function="decide", instead=never_stuck),
+    Mutant("believes the future", Parts(pump=BelievesTheFuture)),
+    Mutant("deaf clock", Parts(clock=DeafClock)),
+    Mutant("stale attempt accepted", patches=((agent_module, "remember", accepts_stale_attempts),)),
+    Mutant("any start counts", patches=((agent_module, "_tells_a_start", any_start_counts),)),
+    Mutant("too early", patches=((pump_module, "decide", too_early),)),
+    Mutant("too often", patches=((pump_module, "decide", too_often),)),
+    Mutant("impatient", patches=((pump_module, "decide", impatient),)),
+    Mutant("never stuck", patches=((pump_module, "decide", never_stuck),)),
 ]
-
-
-__all__ = ["APPLIED_KEY", "MUTANTS", "AnyFact", "Mutant"]

@@ -77,11 +77,9 @@ class Oracle:
     def __init__(self) -> None:
         self.violations: list[str] = []
         self.actors: dict[Life, Actor] = {}
-        self.by_source: dict[str, Life] = {}
         self.history: dict[str, list[Moment]] = defaultdict(list)
         self.publications: dict[str, list[Publication]] = defaultdict(list)
         self.accepted: dict[str, AnyFact] = {}
-        self._told: set[bytes | None] = set()
         self._tasks_of: dict[int, list[str]] = defaultdict(list)
         self._memories: dict[str, Memory] = {}
         self._dispatched: dict[str, tuple[int, int, str]] = {}
@@ -95,7 +93,6 @@ class Oracle:
         actor = self.actors.setdefault(life, Actor(clock))
         actor.floors, actor.acting = ends, True
         actor.turn += 1
-        self.by_source[f"/streamapp/dispatch/{life.name}"] = life
 
     def gave_up(self, life: Life) -> None:
         """A dispatcher has settled: it may begin nothing from now on."""
@@ -115,15 +112,37 @@ class Oracle:
         self.publications[job.message_id].append(publication)
         return publication
 
+    def tells(self, life: Life, fact: AnyFact) -> None:
+        """A dispatcher appends a fact. What Kafka makes of it comes later."""
+        actor = self.actors.get(life)
+        floor = actor.floors.get(partition_of(fact.task_id)) if actor else None
+        if actor is None or floor is None or not actor.acting:
+            self._object(f"{life} records {fact.NAME} of {fact.task_id}, whose partition it does not hold")
+            return
+        clock = actor.clock
+        match fact:
+            case TaskDispatched():
+                name = f"{fact.task_id}:{fact.attempt}"
+                if not any(one.life is life and one.answer == "confirmed" for one in self.publications[name]):
+                    self._object(f"TaskDispatched of {name} was recorded before its job was confirmed")
+            case TaskRetryScheduled():
+                found = self._some(fact.task_id, floor, lambda moment: self._may_retry(moment, fact, clock))
+                if not found:
+                    self._object(f"{fact} has no reason in the diary")
+                elif all(moment.state is State.DISPATCHED for moment in found):
+                    self._check_pace(fact)
+            case TaskFailedPermanently():
+                if not self._some(fact.task_id, floor, lambda moment: self._may_end(moment, fact, clock)):
+                    self._object(f"{fact} has no reason in the diary")
+            case _:
+                self._object(f"{life} records {fact.NAME}")
+
     def recorded(self, partition: int, record: Record) -> None:
         """A record was appended to the diary."""
         try:
             fact = wire.decode(record.key, record.value)
         except wire.Undecodable:
             return
-        if record.value not in self._told:  # a fact that is told again, word for word, is nobody's act
-            self._check_fact(fact, partition)
-            self._told.add(record.value)
         task_id = fact.task_id
         known = self._memories.get(task_id)
         if known is None:
@@ -169,29 +188,6 @@ class Oracle:
             recorded = self._dispatched.get(job.message_id)
             if same or (recorded is not None and recorded[0] < floor):
                 self._object(f"{job.message_id} was published again for no reason")
-
-    def _check_fact(self, fact: AnyFact, partition: int) -> None:
-        life = self.by_source.get(fact.source)
-        if life is None:
-            return
-        floor = self.actors[life].floors.get(partition, 0)
-        clock = self.actors[life].clock
-        match fact:
-            case TaskDispatched():
-                name = f"{fact.task_id}:{fact.attempt}"
-                if not any(one.life is life and one.answer == "confirmed" for one in self.publications[name]):
-                    self._object(f"TaskDispatched of {name} was recorded before its job was confirmed")
-            case TaskRetryScheduled():
-                found = self._some(fact.task_id, floor, lambda moment: self._may_retry(moment, fact, clock))
-                if not found:
-                    self._object(f"{fact} has no reason in the diary")
-                elif all(moment.state is State.DISPATCHED for moment in found):
-                    self._check_pace(fact)
-            case TaskFailedPermanently():
-                if not self._some(fact.task_id, floor, lambda moment: self._may_end(moment, fact, clock)):
-                    self._object(f"{fact} has no reason in the diary")
-            case _:
-                self._object(f"dispatch recorded {fact.NAME}")
 
     def _check_pace(self, fact: TaskRetryScheduled) -> None:
         """A job is taken for lost once, and again when as much time has passed, or a clock was stepped: no more."""

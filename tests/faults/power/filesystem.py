@@ -14,6 +14,7 @@ import struct
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from brokers.waiting import wait_until
@@ -180,7 +181,7 @@ def _stop(pids: Iterable[int]) -> None:
     for pid in pids:
         _signal(pid, signal.SIGSTOP)
     for pid in pids:
-        if not wait_until(lambda pid=pid: _stands_still(pid), STOPPED_SECONDS, every=0.001):  # type: ignore[misc]
+        if not wait_until(partial(_stands_still, pid), STOPPED_SECONDS, every=0.001):
             raise TimeoutError(f"process {pid} does not stand still within {STOPPED_SECONDS:g} s of SIGSTOP")
 
 

@@ -1,0 +1,114 @@
+"""Broken dispatchers: those that fold, store, restore or wait at the gate wrongly. See `mutants`."""
+
+from typing import Any
+from unittest.mock import patch
+
+import streamapp.stream.table as table_module
+from agents.dispatch import Dispatch
+from streamapp.stream.horizon import Gates
+from streamapp.stream.restore import Partition
+from streamapp.stream.vouching import Sieve
+from tests.model.disk import SimulatedTable
+from tests.model.dispatcher import Parts
+from tests.model.mutant import Mutant
+
+
+class NoGate(Gates):
+    """Every gate is open from the beginning."""
+
+    def capture(self, horizon: Any, reached: Any) -> None:
+        super().capture(dict.fromkeys(horizon, 0), reached)
+
+
+class OldHorizon(Gates):
+    """Keeps the horizon of the first assignment of a partition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: dict[int, int] = {}
+
+    def capture(self, horizon: Any, reached: Any) -> None:
+        self._first = {**horizon, **self._first}
+        super().capture({partition: self._first[partition] for partition in horizon}, reached)
+
+
+class TrustsTheClosed(Dispatch):
+    """Takes the dedup table's word for how far the fold is, though the open entries may be behind."""
+
+    async def assigned(self, partitions: dict[str, set[int]]) -> None:
+        tables, self.tables = self.tables, [self._dedup.table]
+        try:
+            await super().assigned(partitions)
+        finally:
+            self.tables = tables
+
+
+class KeepsTheOpen(Dispatch):
+    """Keeps the open entries though the closed ones are behind them: the lower one counts, and that is all."""
+
+    async def restored(self) -> None:
+        return
+
+
+class PendingFirst(Dispatch):
+    """An entry leaves the outbox before it is known to have ended."""
+
+    async def fold(self, batch: Any) -> None:
+        held: list[Any] = []
+
+        async def later(*arguments: Any) -> None:
+            held.append(arguments)
+
+        write, pending_write = self._dedup.write, self._pending.write
+
+        async def swapped(*arguments: Any) -> None:
+            await pending_write(*arguments)
+            await write(*held[0])
+
+        with patch.object(self._dedup, "write", later), patch.object(self._pending, "write", swapped):
+            await super().fold(batch)
+
+
+class MarkerFirst(SimulatedTable):
+    """The applied offset goes before the rows it vouches for."""
+
+    async def _append(self, partition: int, rows: Any, applied: int) -> int:
+        *puts, marker = rows
+        return await super()._append(partition, [marker, *puts], applied)
+
+
+class NoChangelog(SimulatedTable):
+    """Only the last row of a batch and the applied offset reach the changelog."""
+
+    async def _append(self, partition: int, rows: Any, applied: int) -> int:
+        return await super()._append(partition, rows[-2:], applied)
+
+
+class BelievesStrangers(Sieve):
+    """The last row of a key counts, whoever wrote it, as Faust's own recovery has it."""
+
+    def counts(self, key: bytes, applied: int | None) -> bool:
+        super().counts(key, applied)
+        return True
+
+
+class BeyondTheEnd(Partition):
+    """Restores also what is written while it restores: a pass of one table, but not of the other."""
+
+    def take(self, records: Any) -> None:
+        end, self.end = self.end, 1 << 60
+        super().take(records)
+        self.end = end
+
+
+MUTANTS_OF_TABLES = [
+    Mutant("no gate", Parts(gates=NoGate)),
+    Mutant("old horizon", Parts(gates=OldHorizon)),
+    Mutant("trusts the closed", Parts(dispatch=TrustsTheClosed)),
+    Mutant("keeps the open", Parts(dispatch=KeepsTheOpen)),
+    Mutant("pending before dedup", Parts(dispatch=PendingFirst)),
+    Mutant("marker first", Parts(table=MarkerFirst)),
+    Mutant("no changelog", Parts(table=NoChangelog)),
+    Mutant("believes strangers", patches=((table_module, "Sieve", BelievesStrangers),)),
+    Mutant("beyond the end", patches=((table_module, "Partition", BeyondTheEnd),)),
+]
