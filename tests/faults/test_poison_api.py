@@ -11,8 +11,8 @@ from streamapp.domain.facts import TaskRejected
 from tests.faults.arena import Arena
 from tests.faults.judge import judge
 from tests.faults.poison.asking import Answers, ask_all, description_of, say_all
-from tests.faults.poison.broken_json import Document, text_of
-from tests.faults.poison.entrance import CANARY, MAX_PAYLOAD_BYTES, SUBMISSIONS, payload_of
+from tests.faults.poison.broken_json import CANARY, Document, text_of
+from tests.faults.poison.entrance import MAX_PAYLOAD_BYTES, SUBMISSIONS, payload_of
 from tests.faults.poison.promises import accepted_over_http
 from tests.faults.poison.raw_requests import RAW, body_too_large
 from tests.faults.poison.reporting import count_families, measured

@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults.arena import Arena
 from tests.faults.members import Member
+from tests.faults.poison.broken_json import CANARY
 from tests.faults.poison.diary import DiaryPoison
-from tests.faults.poison.entrance import CANARY
 from tests.faults.poison.forged import Life
 from tests.faults.poison.reporting import count_families
 from tests.faults.poison.strangers import Place

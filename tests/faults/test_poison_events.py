@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.arena import Arena
 from tests.faults.judge import judge
-from tests.faults.poison.entrance import CANARY
+from tests.faults.poison.broken_json import CANARY
 from tests.faults.poison.events import KEYS, Event, good_event, malformed_events
 from tests.faults.poison.promises import acknowledged_by_kafka
 from tests.faults.poison.refusals import counted, tally_of, wrongly_refused

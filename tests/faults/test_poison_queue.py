@@ -14,7 +14,7 @@ from streamapp.wire.jobs import Job
 from tests.faults.arena import Arena
 from tests.faults.judge import judge
 from tests.faults.poison.broken_jobs import STRANGE, broken_messages
-from tests.faults.poison.entrance import CANARY
+from tests.faults.poison.broken_json import CANARY
 from tests.faults.poison.foreign_client import digest, publish, taken_out
 from tests.faults.poison.reporting import count_families
 from tests.support.waiting import until

@@ -18,7 +18,7 @@ from tests.faults.arena import SETTINGS
 from tests.faults.poison.asking import Answers, ask_all, description_of, say_all
 from tests.faults.poison.bad_records import bad_records
 from tests.faults.poison.broken_jobs import broken_messages
-from tests.faults.poison.entrance import CANARY
+from tests.faults.poison.broken_json import CANARY
 from tests.faults.poison.events import good_event, malformed_events
 from tests.faults.poison.raw_requests import RAW
 from tests.faults.poison.refusals import counted, tally_of, wrongly_refused

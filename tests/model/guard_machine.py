@@ -6,12 +6,13 @@ from hypothesis.stateful import invariant, rule
 from tests.model.guard_answers import LEASE_MS, RETENTION_MS
 from tests.model.guard_door import PREFIX
 from tests.model.guard_time import EXPIRIES
-from tests.model.guard_work import WorkMachine, acts, fate, number, place, steps, task
+from tests.model.guard_work import TO_THE_HANDLER, WorkMachine, acts, fate, number, place, steps, task
 from tests.model.guard_world import WORKERS, World
 
 ALL_STEPS = 50
 """More than a run or a rebuild has."""
 
+troubles = st.sampled_from(["flush", "flush", "restore", "kill", "rebuild"])
 fates = st.lists(st.sampled_from(["lost", "lost", "ok", "unasked", "late"]), min_size=1, max_size=4)
 moments = st.sampled_from([1, LEASE_MS // 3, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1, 3 * LEASE_MS])
 ages = st.sampled_from([LEASE_MS + 1, 10 * LEASE_MS, RETENTION_MS - LEASE_MS, RETENTION_MS, RETENTION_MS + 1])
@@ -44,6 +45,14 @@ class GuardMachine(WorkMachine):
     def worker_sleeps_past_its_lease(self, number: int, task: int, steps: int) -> None:
         self.work_on(number, task, 0, steps)
         self.now.stand_still(LEASE_MS)
+
+    @rule(zombie=number, task=task, steps=steps, succeeds=st.booleans())
+    def zombie_gets_done_before_its_heir(self, zombie: int, task: int, steps: int, succeeds: bool) -> None:
+        late = self.work_on(zombie, task, 0, TO_THE_HANDLER)
+        self.now.stand_still(LEASE_MS)
+        self.now.diary.next_attempt(self.task(task))
+        self.work_on((zombie + 1) % WORKERS, task, 0, steps)
+        self.now.work(*late, ALL_STEPS, succeeds)
 
     @rule(number=number, act=acts, place=place)
     def zombie_insists(self, number: int, act: str, place: int) -> None:
@@ -122,7 +131,7 @@ class GuardMachine(WorkMachine):
         if self.now.rebuilds:
             self.now.go_on_with_rebuild(self.now.rebuilds[place % len(self.now.rebuilds)], steps)
 
-    @rule(steps=st.integers(0, 8), trouble=st.sampled_from(["flush", "restore", "kill", "rebuild"]))
+    @rule(steps=st.sampled_from([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 8]), trouble=troubles)
     def rebuild_is_disturbed(self, steps: int, trouble: str) -> None:
         rebuild = self.now.begin_rebuild()
         self.now.go_on_with_rebuild(rebuild, steps)

@@ -59,8 +59,10 @@ class Oracle(ClaimAnswers):
         if epoch <= self.memory.epoch:
             self.object(f"epoch {epoch} was set, though epoch {self.memory.epoch} had been in use")
         self.memory.epoch = max(epoch, self.memory.epoch)
+        says_now = told_by(self.diary)
         for task_id, owed in [*self._owed.items(), *told.items()]:
-            late = owed.over_since is not None and self.now_ms() - owed.over_since >= RETENTION_MS
+            over_since = says_now[task_id].over_since
+            late = over_since is not None and self.now_ms() - over_since >= RETENTION_MS
             if not late and not self.memory.knows(task_id, owed):
                 self.object(f"the guard was made ready, but does not know {owed} of {task_id}")
             self.outranked[task_id] = max(owed.token, self.outranked.get(task_id, owed.token))

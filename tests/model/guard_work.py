@@ -7,6 +7,9 @@ from tests.model.guard_door import Bench
 from tests.model.guard_worker import Run, Worker
 from tests.model.guard_world import WORKERS, World
 
+TO_THE_HANDLER = 3
+"""Steps of a run until its handler has begun."""
+
 TO_THE_OUTCOME = 5
 """Steps of a run until its outcome is in Redis and not yet in the diary."""
 
@@ -49,18 +52,19 @@ class WorkMachine(RuleBasedStateMachine):
         if found is not None:
             self.now.work(*found, steps, succeeds, slowly)
 
-    @rule(place=place, succeeds=st.booleans())
-    def worker_gets_done(self, place: int, succeeds: bool) -> None:
-        found = self.run_at(place)
-        if found is not None:
-            self.now.work(*found, 8, succeeds)
-
     @rule(place=place, then=acts)
     def worker_hands_back(self, place: int, then: str) -> None:
         found = self.run_at(place)
         if found is not None:
             self.now.hand_back(*found)
             self.now.regret(*found, then)
+
+    @rule(number=number, task=task, steps=st.integers(1, TO_THE_OUTCOME - 1), then=acts)
+    def job_is_handed_back(self, number: int, task: int, steps: int, then: str) -> None:
+        worker, run = self.work_on(number, task, 0, steps)
+        if run in worker.runs:
+            self.now.hand_back(worker, run)
+            self.now.regret(worker, run, then)
 
     @rule(number=number, task=task, succeeds=st.booleans())
     def outcome_is_kept(self, number: int, task: int, succeeds: bool) -> None:
@@ -69,7 +73,7 @@ class WorkMachine(RuleBasedStateMachine):
 
     @rule(number=number, task=task, succeeds=st.booleans(), fate=fate)
     def keeping_the_outcome_goes_wrong(self, number: int, task: int, succeeds: bool, fate: str) -> None:
-        worker = self.work_on(number, task, 0, TO_THE_OUTCOME - 1, succeeds)
+        worker, _ = self.work_on(number, task, 0, TO_THE_OUTCOME - 1, succeeds)
         worker.guard.line.fates.append(fate)
         self.work_on(number, task, 0, 1, succeeds)
 
@@ -118,12 +122,12 @@ class WorkMachine(RuleBasedStateMachine):
 
     def work_on(
         self, number: int, task: int, back: int, steps: int, succeeds: bool = False, slowly: bool = False
-    ) -> Worker:
+    ) -> tuple[Worker, Run]:
         """A worker is given a job, of the latest attempt or of one so many before it, and works at it."""
         worker, task_id = self.now.workers[number], self.task(task)
         run = self.now.deliver(number, task_id, max(self.now.diary.dispatched[task_id] - back, 1))
         self.now.work(worker, run, steps, succeeds, slowly)
-        return worker
+        return worker, run
 
     def task(self, back: int) -> str:
         """The latest task, or one of the two before it."""

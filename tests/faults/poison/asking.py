@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from yarl import URL
 
 from streamapp.api.models import BatchAnswer, ProblemDocument
+from tests.faults.poison.broken_json import CANARY
 from tests.faults.poison.described import Description
-from tests.faults.poison.entrance import CANARY
 from tests.faults.poison.raw_requests import Said, conversation, status_of
 from tests.faults.poison.requests import Asked
 

@@ -18,8 +18,7 @@ from streamapp.wire import facts
 from streamapp.wire.scribe import Scribe
 from tests.faults.load.types import FAST
 from tests.faults.poison import broken_json
-from tests.faults.poison.broken_json import Document, Place
-from tests.faults.poison.entrance import CANARY
+from tests.faults.poison.broken_json import CANARY, Document, Place
 from tests.faults.poison.other_types import another, kind_of
 
 Record: TypeAlias = tuple[bytes | None, bytes | None]

@@ -15,8 +15,7 @@ from streamapp.wire.jobs import Job
 from tests.faults.load.types import OK
 from tests.faults.poison import broken_json
 from tests.faults.poison.bad_records import every_fact
-from tests.faults.poison.broken_json import Document, text_of
-from tests.faults.poison.entrance import CANARY
+from tests.faults.poison.broken_json import CANARY, Document, text_of
 from tests.faults.poison.other_types import another, kind_of
 from tests.faults.poison.strange_properties import ODD, UNREADABLE
 

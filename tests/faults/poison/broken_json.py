@@ -15,6 +15,9 @@ Place: TypeAlias = tuple[str, ...]
 
 Breaker: TypeAlias = Callable[[Random, Document, Place], bytes]
 
+CANARY = "a-note-that-no-log-and-no-answer-may-quote"
+"""Stands in payloads and in what is refused; whoever says why quotes no value."""
+
 _MARK = "the place where something else goes"
 NOT_UTF8 = (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82", b"\x80")
 NO_NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e999", b"01", b"1.", b".5", b"+1", b"0x10", b"1_000")

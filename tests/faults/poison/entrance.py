@@ -13,15 +13,24 @@ from typing import TypeAlias
 
 from tests.faults.load.types import OK
 from tests.faults.poison import broken_json
-from tests.faults.poison.broken_json import Document, text_of
+from tests.faults.poison.broken_json import CANARY, Document, text_of
 from tests.faults.poison.other_types import another
 
 MAX_PAYLOAD_BYTES = 262_144
 """STREAMAPP_TASKS__MAX_PAYLOAD_BYTES, as it is unless somebody sets it."""
 
-CANARY = "a-note-that-no-log-and-no-answer-may-quote"
-
-NOT_PRINTABLE = ("a\nb", "a\x00b", "\x1b[31mred", "a\u2028b", "a\u200bb", "\ufeffa", "a\x7f", "\u202eabc")
+NOT_PRINTABLE = (
+    CANARY + "\n",
+    CANARY + "\x00",
+    "a\nb",
+    "a\x00b",
+    "\x1b[31mred",
+    "a\u2028b",
+    "a\u200bb",
+    "\ufeffa",
+    "a\x7f",
+    "\u202eabc",
+)
 NOT_AN_ID = ("", "i" * 201, "é" * 101, "💥" * 51, "i" * 10_000, " a", "a ", "\u3000a", *NOT_PRINTABLE)
 UNKNOWN_NAMES = ("extra", "a/b", "a~b", "", "__proto__", "éü", "Payload", "task_id", "n" * 300, "$where", "<script>")
 
@@ -170,7 +179,7 @@ def bad_number(chance: Random, entrance: Entrance, task_id: str) -> Wrong:
 
 def unknown_type(chance: Random, entrance: Entrance, task_id: str) -> Wrong:
     """A type that no registry knows."""
-    name = chance.choice(["FAULT_NONE", "fault_ok", "os.system", "FAULT_OK;", "__import__('os')", "ﬀ"])
+    name = chance.choice([CANARY, "FAULT_NONE", "fault_ok", "os.system", "FAULT_OK;", "__import__('os')", "ﬀ"])
     return _made("a type that nobody registered", entrance, {**entrance.right(task_id), "type": name}, "type", task_id)
 
 

@@ -3,15 +3,17 @@
 from random import Random
 from typing import Any
 
+from tests.faults.poison.broken_json import CANARY
+
 KINDS = ("text", "integer", "number", "flag", "object", "list", "nothing")
 
 _VALUES: dict[str, tuple[Any, ...]] = {
-    "text": ("", "1", "true", "null", "{}"),
+    "text": ("", "1", "true", "null", "{}", CANARY),
     "integer": (0, 1, -1, 2**70),
     "number": (0.5, -1.5, 1e300),
     "flag": (True, False),
-    "object": ({}, {"a": 1}),
-    "list": ([], [1], [{}]),
+    "object": ({}, {"a": 1}, {"a": CANARY}),
+    "list": ([], [1], [{}], [CANARY]),
     "nothing": (None,),
 }
 
