@@ -3,8 +3,9 @@
 import asyncio
 
 from agents.dispatch.pump import Pump
-from streamapp.domain.facts import AnyFact, TaskExecutionStarted
+from streamapp.domain.facts import AnyFact, TaskDispatched, TaskExecutionStarted
 from streamapp.domain.outbox import Memory, Open, remember
+from streamapp.domain.progress import State
 from streamapp.domain.totals import Unreadable
 from streamapp.domain.views import outbox_rows
 from streamapp.stream.batch import RecordBatch
@@ -48,7 +49,7 @@ class Dispatch(Resident):
             key = item.fact.task_id.encode()
             memory = touched.get(key) or self._memory(batch.partition, key)
             memory = touched[key] = remember(memory, item)
-            if isinstance(memory, Open) and memory.queue and _is_start_of_the_present_attempt(item.fact, memory):
+            if isinstance(memory, Open) and memory.queue and _tells_a_start(item.fact, memory):
                 started.append((memory.queue, memory.dispatched_at))
         closed, entries = outbox_rows(touched)
         # Closed first: an entry that is in both tables after a crash has ended, whatever the open one says.
@@ -113,9 +114,14 @@ class Dispatch(Resident):
         await self._probe.close()
 
 
-def _is_start_of_the_present_attempt(fact: AnyFact, memory: Open) -> bool:
-    """Not that of an earlier one, which may come late and says nothing about when the present one was dispatched."""
-    return isinstance(fact, TaskExecutionStarted) and fact.attempt == memory.progress.attempt
+def _tells_a_start(fact: AnyFact, memory: Open) -> bool:
+    """Whether the present attempt runs, and the fact is of it and one of the two that say when it was dispatched.
+
+    They come in any order. A start of an earlier attempt may come late, and says nothing about the present one.
+    """
+    if not isinstance(fact, TaskDispatched | TaskExecutionStarted) or fact.attempt != memory.progress.attempt:
+        return False
+    return memory.progress.state is State.RUNNING
 
 
 def register(app: StreamApp, plan: TopicPlan, dispatch: Dispatch) -> None:

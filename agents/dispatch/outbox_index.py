@@ -6,7 +6,7 @@ nothing else.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from streamapp.domain.dispatch import AwaitStart, Decision, Nothing, Wait
 
@@ -22,6 +22,10 @@ class PartitionIndex:
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._due) + len(self._awaiting)
+
+    def __contains__(self, key: bytes) -> bool:
+        """Whether an entry is filed, wherever."""
+        return key in self._ready or key in self._due or key in self._awaiting
 
     @property
     def ready(self) -> int:
@@ -70,10 +74,10 @@ class PartitionIndex:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
-    def overtaken(self, started_up_to: dict[str, int], lost_after_ms: int) -> Iterator[bytes]:
+    def overtaken(self, started_up_to: Callable[[str], int], lost_after_ms: int) -> Iterator[bytes]:
         """Entries whose queue has moved on by more than `lost_after_ms` without them, oldest dispatch first."""
         for key, (queue, since) in list(self._awaiting.items()):
-            if since + lost_after_ms < started_up_to.get(queue, 0):
+            if since + lost_after_ms < started_up_to(queue):
                 yield key
 
     def _wait(self, key: bytes, until: int) -> None:

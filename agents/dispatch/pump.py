@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from agents.dispatch.action import Action
 from agents.dispatch.outbox_index import PartitionIndex
+from agents.dispatch.queues import Queues
 from streamapp import failpoints
 from streamapp.clock import BrokerClock
 from streamapp.domain.dispatch import Decision, GiveUp, Limits, Publish, ScheduleRetry, decide
@@ -68,7 +69,7 @@ class Pump:
         self._acting: set[bytes] = set()
         self._done: dict[bytes, int] = {}
         self._failures: dict[bytes, int] = {}
-        self._started_up_to: dict[str, int] = {}
+        self._queues = Queues()
         self._wake = asyncio.Event()
         self._wrong_clock = asyncio.Event()
         self._windows: set[asyncio.Task[None]] = set()
@@ -110,8 +111,7 @@ class Pump:
 
     def moved_on(self, started: Iterable[tuple[str, int]]) -> None:
         """Jobs have started: (queue, broker's time of their dispatch). What was dispatched long before may be lost."""
-        for queue, dispatched_at in started:
-            self._started_up_to[queue] = max(dispatched_at, self._started_up_to.get(queue, 0))
+        self._queues.started(started, self._clock.now_ms())
 
     async def settle(self) -> None:
         """Act on nothing any more, and wait for what is in flight: at most `settle_seconds`."""
@@ -139,13 +139,12 @@ class Pump:
         if key in self._done or key in self._acting:
             index.drop(key)
             return
-        if key in self._failures and isinstance(self._decide(memory), Publish):
+        if key in self._failures and key in index and isinstance(self._decide(memory), Publish):
             return  # filed under its back-off
         index.put(key, self._decide(memory))
 
     def _decide(self, entry: Open) -> Decision:
-        started_up_to = self._started_up_to.get(entry.queue or "", 0)
-        return decide(entry, self._clock.now_ms(), started_up_to, self._limits)
+        return decide(entry, self._clock.now_ms(), self._queues.started_up_to(entry.queue), self._limits)
 
     async def _index(self, partition: int) -> int:
         index = self._open.get(partition)
@@ -194,7 +193,7 @@ class Pump:
 
     def _overtaken(self) -> None:
         for index in self._open.values():
-            for key in index.overtaken(self._started_up_to, self._limits.lost_after_ms):
+            for key in index.overtaken(self._queues.started_up_to, self._limits.lost_after_ms):
                 index.postpone(key, 0)
 
     def _take(self) -> list[Action]:
@@ -250,19 +249,20 @@ class Pump:
         if self._clock.hear(broker_ms, since) > CLOCK_JUMP_MS:
             log.warning("the clock was wrong, and is set by Kafka's; what is due is looked for anew")
             self._failures.clear()
+            self._queues.forget()
             self._wrong_clock.set()
 
     def _refile(self, actions: list[Action]) -> None:
-        """File entries that the fold has moved on already, or that have to be tried again."""
+        # Race: one that failed at once may have been taken, and passed over as under way, while its window went on.
         for action in actions:
             index = self._open.get(action.partition)
             if index is None:
                 continue
             entry = self._pending.get(action.partition, action.key)
-            if entry is None:
-                self._done.pop(action.key, None)
-            elif action.key not in self._failures:
+            if entry is not None:
                 self._file(index, action.key, entry)
+            else:
+                self._done.pop(action.key, None)
 
     async def _fact(self, action: Action) -> AnyFact | None:
         """The fact of an action, once it is true; None if it did not come true and is to be tried again."""
