@@ -132,7 +132,7 @@ class Arena:
         try:
             yield incident
         finally:
-            self._note(begun, name, target, detail)
+            self.note(begun, _now(), name, target, detail)
 
     async def back(self) -> float:
         """Wait until the work gets done as fast as it comes in; how long that took."""
@@ -145,8 +145,9 @@ class Arena:
         await until(keeping_up, RECOVERY_SECONDS, "the throughput is back", every=0.1)
         return time.monotonic() - begun
 
-    def _note(self, begun: int, name: str, target: str, detail: str = "") -> None:
-        line = {"at": begun, "until": _now(), "name": name, "target": target, "detail": detail}
+    def note(self, begun: int, until: int, name: str, target: str, detail: str = "") -> None:
+        """Tell the audit of an incident. Both times in ms since the epoch."""
+        line = {"at": begun, "until": until, "name": name, "target": target, "detail": detail}
         self._incidents.write(json.dumps(line) + "\n")
 
     def kill(self, member: Member) -> None:
@@ -224,7 +225,7 @@ class Arena:
         gap = member.armed.partition("=")[0]
         name = f"SIGKILL of {member.role}" + (f" {gap}" if gap else "")
         self._injected(name)
-        self._note(_now() - SEEN_LATE_MS, name, member.role, member.name)
+        self.note(_now() - SEEN_LATE_MS, _now(), name, member.role, member.name)
 
 
 @asynccontextmanager

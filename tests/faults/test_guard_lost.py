@@ -2,15 +2,19 @@
 
 import asyncio
 import shutil
+import time
 
 import pytest
 import redis.asyncio
 
 from streamapp.audit.surroundings import GUARD_LOST
+from streamapp.guard.keys import Keys
 from tests.faults.arena import Arena
 from tests.faults.judge import judge
 
 STILL_SECONDS = 3.0
+REBUILD_SECONDS = 60.0
+POLL_SECONDS = 0.005
 
 
 async def nothing_starts(ring: Arena) -> None:
@@ -22,10 +26,29 @@ async def nothing_starts(ring: Arena) -> None:
 
 
 async def nothing_starts_until_rebuilt(ring: Arena) -> None:
-    """From the moment that the memory is gone."""
-    async with ring.trouble("guard without memory", "redis", GUARD_LOST):
-        await nothing_starts(ring)
-        await asyncio.to_thread(ring.command, "guard", "rebuild")
+    """From the moment that the memory is gone until it is seen missing for the last time."""
+    begun = _now()
+    await nothing_starts(ring)
+    rebuilding = asyncio.create_task(asyncio.to_thread(ring.command, "guard", "rebuild"))
+    missing_at = await _last_missing(ring)
+    await rebuilding
+    ring.note(begun, missing_at, "guard without memory", "redis", GUARD_LOST)
+
+
+async def _last_missing(ring: Arena) -> int:
+    """When the epoch was asked for the last time and was not there; later it was. The command ends after that."""
+    key = Keys(ring.made.names.guard_prefix).epoch
+    async with redis.asyncio.from_url(ring.brokers.endpoints.redis_url) as client, asyncio.timeout(REBUILD_SECONDS):
+        asked = _now()
+        while not await client.exists(key):
+            missing_at = asked
+            await asyncio.sleep(POLL_SECONDS)
+            asked = _now()
+        return missing_at
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def ask(ring: Arena, *command: str) -> None:
