@@ -14,7 +14,7 @@ from streamapp.queue import Unroutable
 from streamapp.wire import facts as wire
 from streamapp.wire.jobs import Job
 from tests.model.kafka import EPOCH_MS, LATE_SECONDS, PARTITIONS, TOPIC, Kafka
-from tests.model.life import Life
+from tests.model.life import Life, outside
 from tests.model.rabbit import Rabbit
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class SimulatedFactLog:
                 continue
             fate = self._kafka.fate()
             if fate == "late":
-                asyncio.get_running_loop().call_later(LATE_SECONDS, self._kafka.append, TOPIC, partition, key, value)
+                outside(LATE_SECONDS, self._kafka.append, TOPIC, partition, key, value)
             elif fate != "lost":
                 record = self._kafka.append(TOPIC, partition, key, value)
             await self._life.step()
@@ -145,10 +145,10 @@ class SimulatedPublisher:
         if not self._rabbit.up or fate == "lost":
             await self._never_answered()
         if fate == "late" or self._rabbit.alarmed:
-            asyncio.get_running_loop().call_later(LATE_SECONDS, self._rabbit.put, queue, job)
+            outside(LATE_SECONDS, self._rabbit.put, queue, job)
             await self._never_answered()
         if not self._rabbit.put(queue, job):
-            asyncio.get_running_loop().call_later(REDECLARE_SECONDS, self._rabbit.declare, queue)
+            outside(REDECLARE_SECONDS, self._rabbit.declare, queue)
             await self._life.step()
             raise Unroutable(f"no queue {queue}")
         await self._life.step()

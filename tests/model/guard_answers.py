@@ -17,6 +17,10 @@ RETENTION_MS = 600_000
 MAX_DEATHS = 3
 
 
+class PromiseBroken(AssertionError):
+    """Says which one, and by what answer."""
+
+
 class ClaimAnswers:
     """`epoch` is what the epoch key says, None while it is missing; `outranked` what every new token must be above."""
 

@@ -74,7 +74,8 @@ class ScriptBook:
             source = script.source
             for error in self._errors:
                 if error.script in (script.name, "common"):
-                    assert source.count(error.right) == 1, f"{script.name} has not once {error.right!r}"
+                    if source.count(error.right) != 1:
+                        raise ValueError(f"the script {script.name} has {error.right!r} not exactly once")
                     source = source.replace(error.right, error.wrong)
             source = _SHIM + source
             digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()

@@ -3,9 +3,13 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from tests.model.guard_answers import LEASE_MS
 from tests.model.guard_door import Bench
 from tests.model.guard_worker import Run, Worker
 from tests.model.guard_world import WORKERS, World
+
+MOST_OPEN = 2
+"""So many unfinished tasks before the latest one are still worked on."""
 
 TO_THE_HANDLER = 3
 """Steps of a run until its handler has begun."""
@@ -15,11 +19,12 @@ TO_THE_OUTCOME = 5
 
 place = st.integers(0, 2**8)
 number = st.integers(0, WORKERS - 1)
-task = st.integers(0, 2)
+task = st.integers(0, MOST_OPEN + 1)
 steps = st.sampled_from([1, 2, 3, 3, 4, 5, 8])
 acts = st.sampled_from(["confirm", "complete", "release"])
 seldom = st.sampled_from([False, False, True])
 attempts_back = st.sampled_from([0, 0, 0, 1, 2])
+pauses = st.sampled_from([0, 0, 1, 1_000, LEASE_MS - 1])
 fate = st.sampled_from(["lost", "late", "unasked"])
 
 
@@ -42,9 +47,11 @@ class WorkMachine(RuleBasedStateMachine):
         self.world = World(self.bench)
         self.now.accept()
 
-    @rule(number=number, task=task, back=attempts_back, steps=steps, succeeds=seldom)
-    def job_is_delivered(self, number: int, task: int, back: int, steps: int, succeeds: bool) -> None:
-        self.work_on(number, task, back, steps, succeeds=succeeds)
+    @rule(number=number, task=task, back=attempts_back, steps=steps, succeeds=seldom, pause=pauses)
+    def job_is_delivered(self, number: int, task: int, back: int, steps: int, succeeds: bool, pause: int) -> None:
+        for _ in range(steps):
+            self.work_on(number, task, back, 1, succeeds=succeeds)
+            self.now.pass_by(pause)
 
     @rule(place=place, steps=steps, succeeds=st.booleans(), slowly=st.booleans())
     def worker_goes_on(self, place: int, steps: int, succeeds: bool, slowly: bool) -> None:
@@ -130,9 +137,13 @@ class WorkMachine(RuleBasedStateMachine):
         return worker, run
 
     def task(self, back: int) -> str:
-        """The latest task, or one of the two before it."""
-        tasks = list(self.now.diary.tasks)
-        return tasks[max(len(tasks) - 1 - back, 0)]
+        """The latest task that has not ended, or one of the two before it, or any; a new one if all have ended."""
+        tasks = self.now.diary.tasks
+        open_ones = [task_id for task_id, task in tasks.items() if not task.progress.terminal]
+        if not open_ones:
+            self.now.accept()
+        chosen = list(tasks) if back > MOST_OPEN else open_ones or list(tasks)
+        return chosen[max(len(chosen) - 1 - back % (MOST_OPEN + 1), 0)]
 
     def run_at(self, place: int) -> tuple[Worker, Run] | None:
         runs = self.now.runs

@@ -37,7 +37,7 @@ class World:
         self.stalled: list[Callable[[], None]] = []
         self.rebuilds: list[Rebuild] = []
         self.copies: list[Copy] = []
-        self._born = 0
+        self._born, self._until_renewal = 0, LEASE_MS // 3
         self.workers = [self._new_worker(number) for number in range(WORKERS)]
         self.rebuild()
 
@@ -122,12 +122,15 @@ class World:
     def pass_by(self, milliseconds: int) -> None:
         """Time passes; who is awake renews its leases three times a lease."""
         while milliseconds > 0:
-            passed = min(milliseconds, LEASE_MS // 3)
+            passed = min(milliseconds, self._until_renewal)
             milliseconds -= passed
+            self._until_renewal -= passed
             self._expire(self.clock.pass_by(passed))
-            for worker in self.workers:
-                if not worker.asleep:
-                    worker.guard.leases.renew_all()
+            if self._until_renewal == 0:
+                self._until_renewal = LEASE_MS // 3
+                for worker in self.workers:
+                    if not worker.asleep:
+                        worker.guard.leases.renew_all()
 
     def stand_still(self, milliseconds: int) -> None:
         """Time passes, and nobody does anything at all: the machine was suspended."""

@@ -12,11 +12,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
-from tests.model.life import Life
+from tests.model.life import Life, outside
 
 TOPIC = "task-lifecycle"
 PARTITIONS = 2
-ROWS_PER_RECORD_BATCH = 3
+ROWS_PER_RECORD_BATCH = 2
 EPOCH_MS = 1_700_000_000_000
 LATE_SECONDS = 4.0
 Fate: TypeAlias = Literal["ok", "lost", "unknown", "late"]
@@ -127,7 +127,7 @@ class Producer:
         fate = self._kafka.fate()
         first = self._kafka.end(topic, partition)
         if fate == "late":
-            asyncio.get_running_loop().call_later(LATE_SECONDS, batch.append_all, self._kafka, topic, partition)
+            outside(LATE_SECONDS, batch.append_all, self._kafka, topic, partition)
         elif fate != "lost":
             batch.append_all(self._kafka, topic, partition)
         await self._life.step()

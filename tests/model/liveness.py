@@ -22,7 +22,7 @@ def heal(world: World) -> None:
         machine.clock.skew_ms = 0
         if machine.life is not None:
             if not machine.life.dead:
-                machine.life.fuse = None
+                machine.life.fuse = machine.life.frost = None
             world.reconnect(machine)
     for worker in world.workers:
         worker.slow = False

@@ -90,6 +90,10 @@ class DispatchMachine(RuleBasedStateMachine):
     def dispatcher_is_cut_off(self, number: int, frozen: bool) -> None:
         self.now.act(lambda: self.now.cut_off(self._machine(number), frozen=frozen))
 
+    @rule(number=which_machine, after=st.integers(0, 30))
+    def dispatcher_freezes_soon(self, number: int, after: int) -> None:
+        self.now.cut_off_soon(self._machine(number), after)
+
     @rule(number=which_machine)
     def dispatcher_comes_back(self, number: int) -> None:
         self.now.act(lambda: self.now.reconnect(self._machine(number)))

@@ -10,7 +10,8 @@ from typing import Any
 import agents.dispatch.agent as agent_module
 import agents.dispatch.pump as pump_module
 from agents.dispatch import Pump
-from streamapp.domain.dispatch import Decision, ScheduleRetry
+from agents.dispatch.queues import Queues
+from streamapp.domain.dispatch import Decision, ScheduleRetry, Wait
 from streamapp.domain.dispatch import decide as decide_rightly
 from streamapp.domain.errors import StreamappError
 from streamapp.domain.facts import Recorded, TaskDispatched, TaskExecutionStarted
@@ -33,8 +34,27 @@ class BareHorizon(Pump):
 class GivesUpOnFailure(Pump):
     """A publish that failed is done with, as Faust is with an event whose agent raised."""
 
+    def __init__(self, *parts: Any, **numbers: Any) -> None:
+        super().__init__(*parts, **numbers)
+        self._given_up: set[bytes] = set()
+
     def _back_off(self, action: Any, first_ms: int, most_ms: int) -> None:
-        self._failures[action.key] = 1
+        self._given_up.add(action.key)
+
+    def _file(self, index: Any, key: bytes, memory: Any) -> None:
+        if key not in self._given_up:
+            super()._file(index, key, memory)
+
+
+class LosesItsPlace(Pump):
+    """An entry that failed at once is not filed again, if its back-off ended while its window was still under way."""
+
+    def _refile(self, actions: Any) -> None:
+        super()._refile([action for action in actions if action.key not in self._failures])
+
+    def _file(self, index: Any, key: bytes, memory: Any) -> None:
+        if key not in self._failures or isinstance(self._decide(memory), ScheduleRetry):
+            super()._file(index, key, memory)
 
 
 class FactFirst(Pump):
@@ -95,17 +115,14 @@ class SettlesNothing(Pump):
         self._failures.clear()
 
 
-class BelievesTheFuture(Pump):
+class BelievesTheFuture(Queues):
     """Takes the start of a job for what it says, though it was dispatched later than now."""
 
-    def moved_on(self, started: Any) -> None:
-        for queue, dispatched_at in started:
-            self._started_up_to[queue] = max(dispatched_at, self._started_up_to.get(queue, 0))
+    def started(self, started: Any, now_ms: int) -> None:
+        super().started(started, 1 << 60)
 
-    def _hear(self, broker_ms: int, since: float) -> None:
-        known = self._started_up_to.copy()
-        super()._hear(broker_ms, since)
-        self._started_up_to |= known
+    def forget(self) -> None:
+        return
 
 
 class DeafClock(HeardClock):
@@ -156,7 +173,9 @@ def impatient(entry: Open, now_ms: int, started: int, limits: Any) -> Decision:
 
 def never_stuck(entry: Open, now_ms: int, started: int, limits: Any) -> Decision:
     """Waits for ever for the outcome of what has started."""
-    return decide_rightly(entry, now_ms if entry.progress.state is not State.RUNNING else 0, started, limits)
+    if entry.progress.state is State.RUNNING:
+        return Wait(now_ms + 3_600_000)
+    return decide_rightly(entry, now_ms, started, limits)
 
 
 def any_start_counts(fact: Any, memory: Open) -> bool:
@@ -167,6 +186,7 @@ def any_start_counts(fact: Any, memory: Open) -> bool:
 MUTANTS = [
     Mutant("bare horizon", Parts(pump=BareHorizon)),
     Mutant("gives up on failure", Parts(pump=GivesUpOnFailure)),
+    Mutant("loses its place", Parts(pump=LosesItsPlace)),
     Mutant("fact before publish", Parts(pump=FactFirst)),
     Mutant("no return check", Parts(pump=NoReturnCheck)),
     Mutant("unknown is done", Parts(pump=UnknownIsDone)),
@@ -174,7 +194,7 @@ MUTANTS = [
     Mutant("forgets what it does", Parts(pump=ForgetsWhatItDoes)),
     Mutant("settles nothing", Parts(pump=SettlesNothing)),
     Mutant("never moved on", Parts(pump=NeverMovedOn)),
-    Mutant("believes the future", Parts(pump=BelievesTheFuture)),
+    Mutant("believes the future", patches=((pump_module, "Queues", BelievesTheFuture),)),
     Mutant("deaf clock", Parts(clock=DeafClock)),
     Mutant("stale attempt accepted", patches=((agent_module, "remember", accepts_stale_attempts),)),
     Mutant("any start counts", patches=((agent_module, "_tells_a_start", any_start_counts),)),

@@ -69,6 +69,13 @@ class PendingFirst(Dispatch):
             await super().fold(batch)
 
 
+class ForgetsTheEnded(Dispatch):
+    """Takes a task that has ended for one that was never heard of."""
+
+    def _memory(self, partition: int, key: bytes) -> Any:
+        return self._pending.get(partition, key)
+
+
 class MarkerFirst(SimulatedTable):
     """The applied offset goes before the rows it vouches for."""
 
@@ -82,6 +89,13 @@ class NoChangelog(SimulatedTable):
 
     async def _append(self, partition: int, rows: Any, applied: int) -> int:
         return await super()._append(partition, rows[-2:], applied)
+
+
+class SkipsStrangers(SimulatedTable):
+    """Takes what lies before its own last row in the changelog for read, whoever wrote it."""
+
+    def _read_up_to(self, partition: int, last: int) -> int:
+        return last
 
 
 class BelievesStrangers(Sieve):
@@ -107,8 +121,10 @@ MUTANTS_OF_TABLES = [
     Mutant("trusts the closed", Parts(dispatch=TrustsTheClosed)),
     Mutant("keeps the open", Parts(dispatch=KeepsTheOpen)),
     Mutant("pending before dedup", Parts(dispatch=PendingFirst)),
+    Mutant("forgets the ended", Parts(dispatch=ForgetsTheEnded)),
     Mutant("marker first", Parts(table=MarkerFirst)),
     Mutant("no changelog", Parts(table=NoChangelog)),
+    Mutant("skips strangers", Parts(table=SkipsStrangers)),
     Mutant("believes strangers", patches=((table_module, "Sieve", BelievesStrangers),)),
     Mutant("beyond the end", patches=((table_module, "Partition", BeyondTheEnd),)),
 ]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.model.guard_answers import PromiseBroken
 from tests.model.guard_door import Bench
 from tests.model.guard_machine import GuardMachine
 from tests.model.guard_mutants import MUTANTS, Mutant
@@ -21,9 +22,12 @@ from tests.model.guard_rebuild import command_in_the_model
 from tests.support.brokers import running_brokers
 
 STEPS_PER_LIFE = 50
-QUICK_LIVES = 30
-LONG_STEPS = int(os.environ.get("STREAMAPP_MODEL_STEPS", "20000"))
-LIVES_OF_A_MUTANT = 400
+QUICK_LIVES = 60
+LONG_STEPS = int(os.environ.get("STREAMAPP_MODEL_STEPS", "40000"))
+LIVES_OF_A_MUTANT = 500
+"""Four times what the best hidden one needs."""
+
+CAUGHT_AT_ONCE = ("guard off", "epoch ignored", "owner not compared", "rebuild forgets outcomes")
 SEED = 1
 
 
@@ -49,6 +53,11 @@ def live(url: str, lives: int, chance: int, mutant: Mutant | None = None, **more
         run_state_machine_as_test(seed(chance)(partial(GuardMachine, bench)), settings=chosen)  # type: ignore[arg-type]
 
 
+def _marked(mutant: Mutant) -> Any:
+    long = [] if mutant.name in CAUGHT_AT_ONCE else [pytest.mark.long, pytest.mark.timeout(300)]
+    return pytest.param(mutant, id=mutant.name, marks=long)
+
+
 def test_guard_keeps_its_promises(redis_url: str) -> None:
     live(redis_url, QUICK_LIVES, SEED, derandomize=True)
 
@@ -61,9 +70,7 @@ def test_guard_keeps_its_promises_for_long(redis_url: str) -> None:
     live(redis_url, max(LONG_STEPS // STEPS_PER_LIFE, 1), chance)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [_marked(mutant) for mutant in MUTANTS])
 def test_model_catches(redis_url: str, mutant: Mutant) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(PromiseBroken):
         live(redis_url, LIVES_OF_A_MUTANT, SEED, mutant, phases=[Phase.generate], report_multiple_bugs=False)

@@ -11,16 +11,18 @@ from typing import Any
 
 RESOLUTION = 1e-6
 """Timers that are no further apart fire in the same turn."""
+TURNS_AT_ONCE = 100_000
+"""So many turns without any time passing are a bug."""
 
 
 class VirtualLoop(BaseEventLoop):
-    """`born` is told of every task that is made, with the context it runs in."""
+    """`born` is told of every task that is made, with the context it runs in; `parked` keeps what is not to run now."""
 
-    def __init__(self, born: Callable[[asyncio.Task[Any]], None]) -> None:
+    def __init__(self, born: Callable[[asyncio.Task[Any]], None], parked: Callable[[asyncio.Handle], bool]) -> None:
         super().__init__()
         self._now = 0.0
-        self._born = born
-        self._tasks_made = 0
+        self._born, self._parked = born, parked
+        self._tasks_made = self._turns = 0
         self.set_task_factory(self._make_task)
 
     def time(self) -> float:
@@ -36,17 +38,21 @@ class VirtualLoop(BaseEventLoop):
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         while timers and timers[0].cancelled():
             _forget(timers)
+        self._turns += 1
         if not ready and not self._stopping:  # type: ignore[attr-defined]
             if not timers:
                 raise RuntimeError("nothing will ever happen again")
-            self._now = max(self._now, timers[0].when())
+            if timers[0].when() > self._now + RESOLUTION:
+                self._now, self._turns = timers[0].when(), 0
+        if self._turns > TURNS_AT_ONCE:
+            raise RuntimeError("time stands still: somebody is busy with nothing")
         while timers and (timers[0].when() <= self._now + RESOLUTION or timers[0].cancelled()):
             timer = _forget(timers)
             if not timer.cancelled():
                 ready.append(timer)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
+            if not handle._cancelled and not self._parked(handle):
                 handle._run()
 
     def _process_events(self, events: Any) -> None:

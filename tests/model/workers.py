@@ -11,7 +11,7 @@ from streamapp.guard import Claimed, Doomed, Held, Known
 from streamapp.wire import facts as wire
 from streamapp.wire.scribe import Scribe
 from tests.model.doors import SimulatedFactLog, WallClock
-from tests.model.life import Life
+from tests.model.life import Life, outside
 from tests.model.rabbit import Message
 from tests.support.guard import FakeGuard
 
@@ -53,7 +53,7 @@ class Worker:
         self._held = []
         for task_id, row in self.world.guard.rows.items():
             if row.owner == life.name and row.status == "active":
-                self.world.loop.call_later(LEASE_SECONDS, self._lapse, task_id, row.token)
+                outside(LEASE_SECONDS, self._lapse, task_id, row.token)
 
     def _lapse(self, task_id: str, token: object) -> None:
         row = self.world.guard.rows[task_id]
@@ -106,7 +106,7 @@ class Worker:
     def _duration(self, claim: Any) -> float:
         if self.slow:
             self.slow = False
-            self.world.loop.call_later(LEASE_SECONDS, self._lapse, claim.task_id, claim.token)
+            outside(LEASE_SECONDS, self._lapse, claim.task_id, claim.token)
             return 12.0
         return self.world.chance.random() * 0.5
 

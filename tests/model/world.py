@@ -18,7 +18,7 @@ from streamapp.wire.scribe import Scribe
 from tests.model.dispatcher import QUEUES, Machine, Parts
 from tests.model.doors import partition_of
 from tests.model.kafka import PARTITIONS, TOPIC, Kafka
-from tests.model.life import Life, note_task
+from tests.model.life import Life, note_task, outside, parked
 from tests.model.oracle import Oracle
 from tests.model.rabbit import Rabbit
 from tests.model.virtual_time import VirtualLoop
@@ -39,7 +39,7 @@ class World:
 
     def __init__(self, seed: int, parts: Parts | None = None) -> None:
         self.chance = random.Random(seed)
-        self.loop = VirtualLoop(note_task)
+        self.loop = VirtualLoop(note_task, parked)
         self.loop.set_exception_handler(lambda _, context: self._stumbled(str(context)))
         self.parts = parts or Parts()
         self.oracle = Oracle()
@@ -158,7 +158,12 @@ class World:
             if frozen:
                 machine.life.freeze()
             life, machine.cut_off = machine.life, True
-            self.loop.call_later(self.chance.random() * SESSION_SECONDS, self._give_up_on, machine, life)
+            outside(self.chance.random() * SESSION_SECONDS, self._give_up_on, machine, life)
+
+    def cut_off_soon(self, machine: Machine, steps: int) -> None:
+        """The same, with a dispatcher that stands still so many steps from now."""
+        if machine.member and machine.life is not None:
+            machine.life.frost = (steps, lambda: self.cut_off(machine, frozen=True))
 
     def _give_up_on(self, machine: Machine, life: Life) -> None:
         if machine.life is life and machine.cut_off and not life.dead:
