@@ -96,6 +96,7 @@ class BatchTable:
         """
         self._applied = {partition: self._read_applied(partition) for partition in partitions}
         self._last = {partition: self._read_last(partition) for partition in partitions}
+        self._strangers = {}  # what strangers had written is restored
 
     def to_restore(self, partition: int, end: int) -> Partition:
         """A partition as `restore` wants it. `end`: where its changelog ends.
@@ -159,7 +160,7 @@ class BatchTable:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        batch.put(self._store.offset_key, str(last).encode())
+        batch.put(self._store.offset_key, str(self._read_up_to(partition, last)).encode())
         db.write(batch)
         self._applied[partition] = applied
         self._spoiled.get(partition, set()).difference_update([key for key, _ in rows])
@@ -172,22 +173,24 @@ class BatchTable:
         owner's, so a compaction would keep them; where the owner's own offsets have a gap, they are looked for.
         """
         spoiled = self._spoiled.setdefault(partition, set())
-        if gaps := self._strangers.pop(partition, None):
-            sieve = Sieve(APPLIED_KEY, applied)
+        if gaps := self._strangers.get(partition):
+            found = _Strangers(applied)
             tp = TopicPartition(self.changelog, partition)
             for gap in gaps:
                 await patiently(
-                    lambda gap=gap: read(self._app.servers, {tp: gap}, lambda _, found: _sift(sieve, found)),  # type: ignore[misc]
+                    lambda gap=gap: read(self._app.servers, {tp: gap}, lambda _, records: found.look(records)),  # type: ignore[misc]
                     "what a stranger has written into a changelog",
                 )
-            spoiled |= sieve.spoiled
-            if sieve.spoiled:
+            spoiled |= found.spoiled
+            if not found.ahead:
+                del self._strangers[partition]
+            if found.spoiled:
                 log.warning(
                     "old rows were written into this changelog by another process, or by a request that came late: "
                     "they are written over",
                     table=self.name,
                     partition=partition,
-                    rows=len(sieve.spoiled),
+                    rows=len(found.spoiled),
                 )
         return [(key, self.get(partition, key)) for key in sorted(spoiled - puts.keys())]
 
@@ -227,6 +230,15 @@ class BatchTable:
             self._note(partition, metadata.offset, count)
         return self._last[partition]
 
+    def _read_up_to(self, partition: int, last: int) -> int:
+        """How far the store has got in the changelog, having written up to `last`.
+
+        Race: if we are the one that was taken for dead, the owner's rows lie between ours. They may be newer than what
+        is here, and the next restore has to read them.
+        """
+        gaps = self._strangers.get(partition)
+        return gaps[0][0] - 1 if gaps else last
+
     def _note(self, partition: int, offset: int, count: int) -> None:
         """Note where a record batch of ours lies; what lies between it and the one before is not ours."""
         expected = self._last.get(partition, -1) + 1
@@ -261,9 +273,27 @@ class BatchTable:
         return TP(self.changelog, partition)
 
 
-def _sift(sieve: Sieve, records: Sequence[Any]) -> None:
-    for record in records:
-        sieve.counts(record.key, applied_of(record.headers))
+class _Strangers:
+    """What others have written where a pass up to `applied` is about to be written.
+
+    Attributes:
+        spoiled: keys of which they wrote an older row.
+        ahead: whether they have folded further.
+    """
+
+    def __init__(self, applied: int) -> None:
+        self._applied = applied
+        self.spoiled: set[bytes] = set()
+        self.ahead = False
+
+    def look(self, records: Sequence[Any]) -> None:
+        """Read a few of their rows."""
+        for record in records:
+            applied = applied_of(record.headers)
+            if applied is None or applied > self._applied:
+                self.ahead = True
+            elif applied < self._applied and record.key != APPLIED_KEY:
+                self.spoiled.add(record.key)
 
 
 class NotHeld(Exception):
