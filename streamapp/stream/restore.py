@@ -51,7 +51,7 @@ class Partition:
     rows: int = field(default=0)
 
     def take(self, records: Sequence[Any]) -> None:
-        """Write the rows that count, and how far the changelog is read, at once.
+        """Write the rows that count, and how far the changelog is read, at once; not up to within a pass.
 
         Race: another process may be writing still. What it wrote beyond `end` is left alone: the tables of one topic
         are restored up to one moment, so that none is told of a pass of which another one knows nothing.
@@ -65,16 +65,18 @@ class Partition:
         if not records:
             return
         batch = WriteBatch(raw_mode=True)
-        counts = self.sieve.counts
+        sieve, read_up_to = self.sieve, None
         for record in records:
             key, value = record.key, record.value
-            if not counts(key, applied_of(record.headers)):
-                continue
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
-        batch.put(self.offset_key, b"%d" % records[-1].offset)
+            if sieve.counts(key, applied_of(record.headers)):
+                if value is None:
+                    batch.delete(key)
+                else:
+                    batch.put(key, value)
+            if sieve.whole:
+                read_up_to = record.offset
+        if read_up_to is not None:
+            batch.put(self.offset_key, b"%d" % read_up_to)
         self.database.write(batch)
         self.rows += len(records)
 

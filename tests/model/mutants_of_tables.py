@@ -1,12 +1,10 @@
 """Broken dispatchers: those that fold, store, restore or wait at the gate wrongly. See `mutants`."""
 
 from typing import Any
-from unittest.mock import patch
 
 import streamapp.stream.table as table_module
 from agents.dispatch import Dispatch
 from streamapp.stream.horizon import Gates
-from streamapp.stream.restore import Partition
 from streamapp.stream.vouching import Sieve
 from tests.model.disk import SimulatedTable
 from tests.model.dispatcher import Parts
@@ -50,25 +48,6 @@ class KeepsTheOpen(Dispatch):
         return
 
 
-class PendingFirst(Dispatch):
-    """An entry leaves the outbox before it is known to have ended."""
-
-    async def fold(self, batch: Any) -> None:
-        held: list[Any] = []
-
-        async def later(*arguments: Any) -> None:
-            held.append(arguments)
-
-        write, pending_write = self._dedup.write, self._pending.write
-
-        async def swapped(*arguments: Any) -> None:
-            await pending_write(*arguments)
-            await write(*held[0])
-
-        with patch.object(self._dedup, "write", later), patch.object(self._pending, "write", swapped):
-            await super().fold(batch)
-
-
 class ForgetsTheEnded(Dispatch):
     """Takes a task that has ended for one that was never heard of."""
 
@@ -106,25 +85,14 @@ class BelievesStrangers(Sieve):
         return True
 
 
-class BeyondTheEnd(Partition):
-    """Restores also what is written while it restores: a pass of one table, but not of the other."""
-
-    def take(self, records: Any) -> None:
-        end, self.end = self.end, 1 << 60
-        super().take(records)
-        self.end = end
-
-
 MUTANTS_OF_TABLES = [
     Mutant("no gate", Parts(gates=NoGate)),
     Mutant("old horizon", Parts(gates=OldHorizon)),
     Mutant("trusts the closed", Parts(dispatch=TrustsTheClosed)),
     Mutant("keeps the open", Parts(dispatch=KeepsTheOpen)),
-    Mutant("pending before dedup", Parts(dispatch=PendingFirst)),
     Mutant("forgets the ended", Parts(dispatch=ForgetsTheEnded)),
     Mutant("marker first", Parts(table=MarkerFirst)),
     Mutant("no changelog", Parts(table=NoChangelog)),
     Mutant("skips strangers", Parts(table=SkipsStrangers)),
     Mutant("believes strangers", patches=((table_module, "Sieve", BelievesStrangers),)),
-    Mutant("beyond the end", patches=((table_module, "Partition", BeyondTheEnd),)),
 ]
