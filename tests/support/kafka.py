@@ -4,6 +4,7 @@ Nothing of streamapp's own doors is used here, so that a fault in one of them ca
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streamapp.domain.facts import AnyFact
@@ -19,6 +21,7 @@ from streamapp.wire import facts as wire
 from tests.support.waiting import until
 
 PRODUCER_BYTES = 2 * 1024 * 1024
+FAREWELL_SECONDS = 5.0
 
 
 class Kafka:
@@ -26,17 +29,41 @@ class Kafka:
 
     def __init__(self, servers: str) -> None:
         self.servers = servers
+        self.renewals = 0
         self._producer: AIOKafkaProducer | None = None
+        self._renewing = asyncio.Lock()
 
     async def start(self) -> None:
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self.servers, acks="all", enable_idempotence=True, max_request_size=PRODUCER_BYTES
-        )
-        await self._producer.start()
+        self._producer = await self._started()
 
     async def stop(self) -> None:
         if self._producer is not None:
             await self._producer.stop()
+
+    async def renew(self, renewals: int) -> None:
+        """Take a new producer, if none was taken since there had been `renewals`.
+
+        An idempotent producer does not always recover from a long outage: what it has given up leaves a gap in its
+        sequence, and it fails for ever.
+        """
+        async with self._renewing:
+            if self.renewals == renewals:
+                old, self._producer = self._producer, await self._started()
+                self.renewals += 1
+                assert old is not None
+                with contextlib.suppress(TimeoutError, KafkaError):  # what it could not deliver was never acknowledged
+                    await asyncio.wait_for(old.stop(), FAREWELL_SECONDS)
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.servers, acks="all", enable_idempotence=True, max_request_size=PRODUCER_BYTES
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
 
     async def append(
         self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None

@@ -5,6 +5,7 @@ user would, submits the same task again under the same id until it is told somet
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import random
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiokafka.errors import KafkaError
 
 from streamapp.wire.json import canonical
 from tests.faults.load.types import MIX
@@ -108,10 +110,13 @@ class Clients:
             "payload": _payload(task_id),
         }
         while True:
+            renewals = self._kafka.renewals
             try:
                 await self._kafka.append(self._topic, [(task_id.encode(), json.dumps(event).encode())])
             except Exception:  # whatever a plain producer says while Kafka is away: the producer of events tries again
                 await asyncio.sleep(PAUSE_SECONDS)
+                with contextlib.suppress(KafkaError, OSError):
+                    await self._kafka.renew(renewals)
                 continue
             self.events.add(task_id)
             return
