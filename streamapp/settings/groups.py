@@ -35,7 +35,7 @@ class KafkaSettings(Group):
     replication_factor: Positive = Field(1, description="replicas of every topic streamapp creates")
     min_insync_replicas: Positive | None = Field(None, description="default: 2 with three replicas or more, else 1")
     flush_messages: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="flush.messages of task-lifecycle; default: 1 on a single replica, 0 leaves it to Kafka"
+        None, description="flush.messages of both topics; default: 1 on a single replica, 0 leaves it to Kafka"
     )
     request_timeout_seconds: Seconds = Field(10, description="one request to a broker")
     session_timeout_seconds: Seconds = Field(8, description="a consumer that is silent for so long has left the group")

@@ -41,12 +41,7 @@ class TopicPlan:
 def lifecycle(settings: Settings) -> TopicPlan:
     """The diary (`system.md`, Facts): nothing is ever deleted, and the broker's clock is the one that counts."""
     kafka = settings.kafka
-    throw_away = kafka.bootstrap_servers is None and settings.brokers.profile == "fast"
-    durable = int(kafka.replication_factor == 1 and not throw_away)
-    flush = durable if kafka.flush_messages is None else kafka.flush_messages
-    want = {"max.message.bytes": str(kafka.max_record_bytes + 65_536)}
-    if flush:
-        want["flush.messages"] = str(flush)
+    want = {"max.message.bytes": str(kafka.max_record_bytes + 65_536), **_flushed(settings)}
     must = {
         "cleanup.policy": "delete",
         "retention.ms": "-1",
@@ -61,10 +56,19 @@ def lifecycle(settings: Settings) -> TopicPlan:
 
 
 def events(settings: Settings) -> TopicPlan:
-    """The entrance for events: retention is its producers' affair."""
+    """The entrance for events: retention is its producers' affair. What they were told is safe is flushed first."""
     kafka = settings.kafka
-    want = {"max.message.bytes": str(kafka.max_record_bytes + 65_536)}
+    want = {"max.message.bytes": str(kafka.max_record_bytes + 65_536), **_flushed(settings)}
     return TopicPlan(settings.names.events_topic, kafka.event_partitions, kafka.replication_factor, {}, want)
+
+
+def _flushed(settings: Settings) -> dict[str, str]:
+    """On a single replica nothing but its disk survives a power cut; several replicas stand in for each other."""
+    kafka = settings.kafka
+    throw_away = kafka.bootstrap_servers is None and settings.brokers.profile == "fast"
+    durable = int(kafka.replication_factor == 1 and not throw_away)
+    flush = durable if kafka.flush_messages is None else kafka.flush_messages
+    return {"flush.messages": str(flush)} if flush else {}
 
 
 def changelog(name: str, partitions: int, replicas: int) -> TopicPlan:
