@@ -9,6 +9,8 @@ from tests.faults.arena import Arena
 from tests.faults.judge import judge
 
 SHORT, LONG = 5.0, 60.0
+BACKLOG_SECONDS = 300.0
+"""Six minutes of load wait at the end of the minutes without a broker; slow handlers are what takes so long."""
 RESTARTS = 20
 
 
@@ -51,12 +53,12 @@ async def test_each_broker_stops_hangs_and_is_killed(ring: Arena) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 async def test_each_broker_is_away_for_a_minute(ring: Arena) -> None:
     for broker in every(ring):
         await stopped(ring, broker, LONG)
         await hangs(ring, broker, LONG)
-    assert (await judge(ring)).findings == []
+    assert (await judge(ring, seconds=BACKLOG_SECONDS)).findings == []
 
 
 @pytest.mark.long

@@ -1,0 +1,73 @@
+"""End to end: from the first accepted fact of N no-op tasks to the last completed one, every role on the same cores."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bench import usage
+from bench.diary import watching
+from bench.stand import Stand
+from streamapp.wire.names import Names
+from tests.support.stack import PARTITIONS, PROJECT, AnyRole, RoleProcess
+
+Road = Literal["preloaded", "events", "posts", "batches"]
+LIMIT_SECONDS = 240.0
+SETTLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`cpu` is CPU seconds per 1,000 tasks by process, `peak_mib` the largest memory by process."""
+
+    tasks_per_second: float
+    cpu: dict[str, float]
+    peak_mib: dict[str, float]
+    feed: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def cpu_seconds_per_1000(self) -> float:
+        """All processes of streamapp together."""
+        return sum(self.cpu.values())
+
+
+async def feed(stand: Stand, road: Road, prefix: str, tasks: int, per_second: float = 0) -> dict[str, float]:
+    """Feed tasks from a process of its own. Raises RuntimeError if it failed."""
+    names: Names = stand.made.names
+    kind = "events" if road == "preloaded" else road
+    to = stand.endpoints.kafka if kind == "events" else next(p.url for p in stand.made.processes if p.name == "api")
+    arguments = [kind, "--to", to, "--topic", names.events_topic, "--prefix", prefix, "--count", str(tasks)]
+    command = [sys.executable, "-m", "bench.feed", *arguments, "--per-second", str(per_second)]
+    process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"the feed ended with {process.returncode}")
+    told: dict[str, float] = json.loads(out)
+    return told
+
+
+async def measure(
+    stand: Stand, road: Road, tasks: int, concurrency: int, workers: int = 1, diaries: int = 1
+) -> Measured:
+    """Run `tasks` tasks on a fresh installation."""
+    roles: list[AnyRole] = ["ingest", "dispatch"] if road in ("preloaded", "events") else ["api", "dispatch"]
+    if road == "preloaded":
+        await feed(stand, road, "b", tasks)
+    started: list[RoleProcess] = []
+    async with watching(stand.endpoints.kafka, stand.made.names.lifecycle_topic, PARTITIONS) as watch:
+        for number in range(workers):
+            started += await stand.start(
+                "worker", name=str(number), WORKER__CONCURRENCY=str(concurrency), WORKER__PREFETCH=str(4 * concurrency)
+            )
+        for number in range(diaries):
+            started += await stand.start("diary", name=str(number))
+        started += await stand.start(*roles)
+        await asyncio.sleep(SETTLE_SECONDS)
+        before = {process.name: usage.of(process.process.pid).cpu_seconds for process in started}
+        feeding = asyncio.create_task(feed(stand, road, "b", tasks)) if road != "preloaded" else None
+        rate = await watch.until_completed(tasks, LIMIT_SECONDS)
+        told = await feeding if feeding else {}
+        after = {process.name: usage.of(process.process.pid) for process in started}
+    cpu = {name: (used.cpu_seconds - before[name]) * 1000 / tasks for name, used in after.items()}
+    return Measured(rate, cpu, {name: used.peak_mib for name, used in after.items()}, told)

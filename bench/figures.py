@@ -1,0 +1,196 @@
+"""The figures of the benchmark, each with its peers in turns on the same brokers."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import end_to_end as whole
+from bench import facts, rebuilding
+from bench import latency as times
+from bench.results import Results
+from bench.stand import Stand, running_stack, stand
+from brokers import Profile, Stack
+
+Road = whole.Road
+STREAMAPP = "streamapp"
+STREAMS = "kafka streams"
+POSTS = "api, single POST, 32 connections: requests/s"
+REBUILD = "rebuild of the diary's tables: facts/s"
+RESTORE = "restore from changelogs: rows/s"
+PEERS = Path(".streamapp/bench")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure how often."""
+
+    runs: int
+    tasks: int
+    facts: int
+    peers: bool
+    profiles: list[Profile]
+
+
+async def end_to_end(plan: Plan, results: Results) -> None:
+    """Tasks a second, CPU and memory, streamapp and its peers in turns."""
+    for profile in plan.profiles:
+        with running_stack(profile) as stack:
+            for concurrency, road in ((5, "events"), (50, "events"), (5, "preloaded"), (5, "batches"), (5, "posts")):
+                peers = plan.peers and road == "events"
+                await _one_road(plan, results, stack, concurrency, road, peers)  # type: ignore[arg-type]
+
+
+async def _one_road(plan: Plan, results: Results, stack: Stack, concurrency: int, road: Road, with_peers: bool) -> None:
+    rates: dict[str, list[float]] = {}
+    cpu: dict[str, list[float]] = {}
+    runners = {**(_peers(stack, plan.tasks, concurrency) if with_peers else {})}
+    for _ in range(plan.runs):
+        for name, run in runners.items():
+            rate, used = await run()
+            rates.setdefault(name, []).append(rate)
+            cpu.setdefault(name, []).append(used)
+        with stand(stack) as fresh:
+            done = await whole.measure(fresh, road, plan.tasks, concurrency)
+        results.details.append({"road": road, "concurrency": concurrency, "profile": stack.profile, **asdict(done)})
+        rates.setdefault(STREAMAPP, []).append(done.tasks_per_second)
+        cpu.setdefault(STREAMAPP, []).append(done.cpu_seconds_per_1000)
+    figure = f"end to end, {road}, concurrency {concurrency}: tasks/s"
+    beside, must = ("celery", "at least 2.0") if concurrency == 5 else ("taskiq", "at least 1.2")
+    for name, values in rates.items():
+        ours = name == STREAMAPP and with_peers
+        results.add(figure, name, stack.profile, values, must if ours else "", beside if ours else "")
+    figure = f"end to end, {road}, concurrency {concurrency}: CPU s per 1,000 tasks"
+    for name, values in cpu.items():
+        ours = name == STREAMAPP and with_peers and concurrency == 5
+        results.add(figure, name, stack.profile, values, "at most 0.6" if ours else "", "celery" if ours else "")
+
+
+def _peers(stack: Stack, tasks: int, concurrency: int) -> dict[str, Callable[[], Awaitable[tuple[float, float]]]]:
+    from bench.peers import celery_rabbitmq, node_pipeline, taskiq_rabbitmq
+    from bench.peers.peer import Endpoints, Peer
+
+    ends = stack.endpoints
+    endpoints = Endpoints(ends.kafka, ends.rabbitmq_url, ends.redis_url)
+
+    def runner(name: str, peer: Peer, slots: int) -> Callable[[], Awaitable[tuple[float, float]]]:
+        folder = (PEERS / name).absolute()
+
+        async def run() -> tuple[float, float]:
+            peer.install(folder)
+            done = peer.end_to_end(folder, endpoints, tasks, slots)
+            return done.tasks_per_second, done.cpu_seconds_per_1000
+
+        return run
+
+    found: dict[str, Any] = {
+        "celery": (celery_rabbitmq, 2),
+        "taskiq": (taskiq_rabbitmq, concurrency),
+        "node": (node_pipeline, concurrency),
+    }
+    return {name: runner(name, peer, slots) for name, (peer, slots) in found.items()}
+
+
+async def latency(plan: Plan, results: Results) -> None:
+    """Accepted → handler start, accepted → completed in the view."""
+    for profile in plan.profiles:
+        with running_stack(profile) as stack:
+            for per_second, seconds in ((100, 20), (500, 10)):
+                got = []
+                for _ in range(plan.runs):
+                    with stand(stack) as fresh:
+                        got.append(await times.measure(fresh, per_second, seconds))
+                for share, must in (("p50", "at most 15"), ("p99", "at most 50"), ("p99.9", "")):
+                    figure = f"accepted → handler start at {per_second}/s, {share}: ms"
+                    told = must if per_second == 100 else ""
+                    results.add(figure, STREAMAPP, profile, [one.to_start[share] for one in got], told)
+                for share in ("p50", "p99"):
+                    figure = f"accepted → completed in the view at {per_second}/s, {share}: ms"
+                    results.add(figure, STREAMAPP, profile, [one.to_view[share] for one in got])
+
+
+async def api(plan: Plan, results: Results) -> None:
+    """Single POSTs, acks=all, 32 connections; nobody else is running."""
+    for profile in plan.profiles:
+        with running_stack(profile) as stack:
+            got = []
+            for _ in range(plan.runs):
+                with stand(stack) as fresh:
+                    await fresh.start("api")
+                    got.append(await whole.feed(fresh, "posts", "p", plan.tasks))
+            results.add(
+                "api, single POST, 32 connections: requests/s", STREAMAPP, profile, _of(got, "per_second"), "4,000"
+            )
+            results.add("api, single POST, 32 connections, p99: ms", STREAMAPP, profile, _of(got, "p99_ms"))
+
+
+async def rebuild(plan: Plan, results: Results) -> None:
+    """Tables from the diary, tables from changelogs, lookups, in the fast profile; beside Kafka Streams."""
+    got: dict[str, list[float]] = {}
+    with running_stack("fast") as stack:
+        for _ in range(plan.runs):
+            with stand(stack) as fresh:
+                await _rebuilds(plan, fresh, got)
+    for figure, who, must in (
+        (REBUILD, STREAMS, ""),
+        (REBUILD, STREAMAPP, "at least 1.0"),
+        ("rebuild of dispatch's tables: facts/s", STREAMAPP, ""),
+        (RESTORE, STREAMS, ""),
+        (RESTORE, STREAMAPP, "at least 100,000 rows/s"),
+        ("rebuild of the diary's tables: peak MiB", STREAMAPP, ""),
+        ("lookup of one task, p50: ms", STREAMAPP, ""),
+        ("lookup of one task, p99: ms", STREAMAPP, "at most 5"),
+    ):
+        if values := got.get(f"{figure}/{who}"):
+            results.add(figure, who, "fast", values, must, STREAMS if who == STREAMAPP else "")
+
+
+async def _rebuilds(plan: Plan, fresh: Stand, got: dict[str, list[float]]) -> None:
+    def note(figure: str, value: float, who: str = STREAMAPP) -> None:
+        got.setdefault(f"{figure}/{who}", []).append(value)
+        print(f"  {figure} {who}: {value:,.1f}", flush=True)
+
+    topic = fresh.made.names.lifecycle_topic
+    tasks = plan.facts // facts.FACTS_A_TASK
+    written = await facts.write(fresh.endpoints.kafka, topic, 8, tasks)
+    if plan.peers:
+        from bench.peers import kafka_streams
+        from bench.peers.peer import Endpoints
+
+        folder = (PEERS / "kafka_streams").absolute()
+        kafka_streams.install(folder)
+        ends = Endpoints(fresh.endpoints.kafka, fresh.endpoints.rabbitmq_url, fresh.endpoints.redis_url)
+        note(REBUILD, kafka_streams.rebuild(folder, ends, topic, written)["facts_per_second"], STREAMS)
+        note(RESTORE, kafka_streams.restore(folder, ends, topic)["records_per_second"], STREAMS)
+    done, diary = await rebuilding.rebuild(fresh, "diary", written)
+    note(REBUILD, done.per_second)
+    note("rebuild of the diary's tables: peak MiB", done.peak_mib)
+    for share, took in (await rebuilding.lookup(diary.url, tasks)).items():
+        note(f"lookup of one task, {share}: ms", took)
+    note(RESTORE, (await rebuilding.restore(fresh, "diary")).per_second)
+    done, dispatch = await rebuilding.rebuild(fresh, "dispatch", written)
+    dispatch.stop()
+    note("rebuild of dispatch's tables: facts/s", done.per_second)
+
+
+async def scale(plan: Plan, results: Results) -> None:
+    """More workers, more diary processes; the cost of a fact by the number of facts."""
+    with running_stack("fast") as stack:
+        for workers, diaries in ((1, 1), (2, 1), (4, 1), (1, 2)):
+            got = []
+            for _ in range(plan.runs):
+                with stand(stack) as fresh:
+                    done = await whole.measure(fresh, "events", plan.tasks, 5, workers, diaries)
+                got.append(done.tasks_per_second)
+            results.add(f"{workers} workers, {diaries} diaries: tasks/s", STREAMAPP, "fast", got)
+        for share in (0.1, 1, 3):
+            with stand(stack) as fresh:
+                topic, tasks = fresh.made.names.lifecycle_topic, int(plan.facts * share) // facts.FACTS_A_TASK
+                written = await facts.write(fresh.endpoints.kafka, topic, 8, tasks)
+                done_rebuild, _ = await rebuilding.rebuild(fresh, "diary", written)
+            cost = done_rebuild.cpu_seconds * 1e6 / written
+            results.add(f"rebuild of {written:,} facts: CPU µs a fact", STREAMAPP, "fast", [cost], "within 20 %")
+
+
+def _of(got: list[dict[str, float]], name: str) -> list[float]:
+    return [one[name] for one in got]

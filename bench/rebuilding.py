@@ -1,0 +1,88 @@
+"""Rebuild of tables from the diary, restore from changelogs, the cost of a lookup, on a diary written beforehand."""
+
+import asyncio
+import random
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+
+from bench import usage
+from bench.stand import Stand
+from tests.support.kafka import Kafka
+from tests.support.stack import RoleProcess
+
+Role = Literal["diary", "dispatch"]
+LIMIT_SECONDS = 300.0
+LOOKUPS = 3_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`per_second` is facts, or rows of changelogs."""
+
+    per_second: float
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleProcess]:
+    """From a role that is settled with empty tables to the commit of the last fact. The role goes on running."""
+    process = stand.made.start(role)
+    begun, cpu_before = await _first_fold(process), usage.of(process.process.pid).cpu_seconds
+    kafka = Kafka(stand.endpoints.kafka)
+    topic = stand.made.names.lifecycle_topic
+    ends = {(topic, partition): end for partition, end in (await kafka.ends(topic)).items() if end}
+    group = stand.made.names.app_id(role)
+    limit = time.monotonic() + LIMIT_SECONDS
+    while not ends.items() <= (await kafka.offsets(group)).items():
+        if time.monotonic() > limit:
+            raise TimeoutError(f"{role} has not folded everything within {LIMIT_SECONDS:g} s")
+        await asyncio.sleep(0.1)
+    seconds = time.monotonic() - begun
+    used = usage.of(process.process.pid)
+    return Measured(facts / seconds, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
+
+
+async def restore(stand: Stand, role: Role) -> Measured:
+    """The files are lost, the changelogs are there: rows a second until the tables are as they were."""
+    for process in stand.made.processes:
+        if process.name == role and process.running:
+            process.stop()
+    shutil.rmtree(stand.made.data(role))
+    process = stand.made.start(role, LOG__LEVEL="INFO")
+    (line,) = await process.logged("tables restored from their changelogs", LIMIT_SECONDS)
+    used = usage.of(process.process.pid)
+    seconds = max(line["seconds"], 0.001)
+    process.stop()
+    return Measured(line["rows"] / seconds, seconds, used.cpu_seconds, used.peak_mib)
+
+
+async def lookup(url: str, tasks: int) -> dict[str, float]:
+    """Milliseconds of one question about one task, one after the other."""
+    chance, took = random.Random(1), []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(LOOKUPS):
+            begun = time.perf_counter()
+            async with session.get(f"{url}/v1/tasks/t{chance.randrange(tasks)}") as answer:
+                assert answer.status == 200, f"the diary said {answer.status}"
+                await answer.read()
+            took.append((time.perf_counter() - begun) * 1000)
+    ranked = sorted(took)
+    return {f"p{share * 100:g}": ranked[int(share * (len(ranked) - 1))] for share in (0.5, 0.99, 0.999)}
+
+
+async def _first_fold(process: RoleProcess) -> float:
+    """When the web server answers: from then on facts are folded."""
+    limit = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < limit:
+        try:
+            await process.get("/livez")
+        except (OSError, TimeoutError, aiohttp.ClientError):
+            await asyncio.sleep(0.05)
+        else:
+            return time.monotonic()
+    raise TimeoutError(f"{process.name} did not start")
