@@ -131,8 +131,9 @@ class KafkaFactLog:
         results: list[Position | Exception] = [Refused("not handed over") for _ in records]
         handed: dict[int, asyncio.Future[Any]] = {}
         await _hand_over(session, dict(enumerate(records)), handed, results)
-        if handed:
-            await asyncio.wait(handed.values())
+        for future in handed.values():
+            with suppress(Exception):  # told below
+                await future
         _collect(session, handed, results)
         return results
 

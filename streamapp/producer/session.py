@@ -7,13 +7,16 @@ cannot flush: its own `stop` would wait for ever.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from aiokafka.structs import TopicPartition
 
 from streamapp.domain.errors import Refused, Unavailable
+from streamapp.producer.lanes import Lane, Waiting
 from streamapp.producer.records import Record
 from streamapp.telemetry import describe
 
@@ -31,6 +34,7 @@ class Session:
         self._producer = producer
         self._topic = topic
         self._on_change = on_change
+        self._lanes: list[Lane] = []
         self._ended = False
         self.broken: BaseException | None = None
         self.outstanding: set[asyncio.Future[Any]] = set()
@@ -68,7 +72,7 @@ class Session:
         try:
             async with asyncio.timeout(3 * request_timeout_seconds):
                 await producer.start()
-                await producer.partitions_for(topic)
+                session._open_lanes(len(await producer.partitions_for(topic)))
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             await session.end()
             raise Unavailable(f"the producer could not be started: {describe(error)}") from error
@@ -78,26 +82,26 @@ class Session:
         return session
 
     async def send(self, record: Record) -> asyncio.Future[Any]:
-        """Hand `record` over; the future is the broker's answer and may be abandoned, never cancelled.
+        """Hand `record` over; the future is the broker's answer, and may be abandoned or cancelled: it is sent all the same.
 
-        Waits while the partition's buffer is full. Cancelled meanwhile, nothing was handed over.
+        Waits while too much waits for the partition already. Cancelled meanwhile, nothing was handed over. The future
+        may say Refused: then nothing of it was written.
 
         Raises:
             Refused: nothing was handed over.
         """
-        try:
-            future: asyncio.Future[Any] = await self._producer.send(self._topic, record.value, record.key)
-        except KafkaTimeoutError:
-            raise Refused("the producer's buffer is full: Kafka does not keep up") from None
-        except KafkaError as error:
-            self._break(error)
-            raise Refused(f"the producer took nothing: {describe(error)}") from error
-        if self._ended:
+        lane = self._lanes[int(murmur2(record.key) & 0x7FFFFFFF) % len(self._lanes)]
+        await lane.room()
+        if self._ended or self.broken is not None:
             # `end` and a record that came late meet here: the sender is gone, so nobody will ever send it.
-            raise Refused("the producer was just replaced")
+            raise Refused("the producer is being replaced")
+        future = lane.add(record)
         self.outstanding.add(future)
-        future.add_done_callback(self._settle)
         return future
+
+    def _open_lanes(self, partitions: int) -> None:
+        tps = [TopicPartition(self._topic, partition) for partition in range(partitions)]
+        self._lanes = [Lane(self._producer, tp, self._settle, self._break) for tp in tps]
 
     async def retire(self, seconds: float) -> None:
         """Let what was handed over settle for at most `seconds`, then end."""
@@ -109,6 +113,7 @@ class Session:
         """End at once: what is not settled is cancelled, and may have been written or not."""
         self._ended = True
         self._producer._closed = True
+        await asyncio.gather(*(lane.end() for lane in self._lanes))
         sender, client = self._producer._sender, self._producer.client
         if sender.sender_task is not None:
             sender.sender_task.cancel()
@@ -131,13 +136,12 @@ class Session:
         task.cancel()
         await asyncio.wait({task}, timeout=_END_SECONDS)
 
-    def _settle(self, future: asyncio.Future[Any]) -> None:
-        self.settled += 1
-        self.outstanding.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._break(error)
-        if future in self.overdue:
-            self.overdue.discard(future)
+    def _settle(self, answered: Sequence[Waiting]) -> None:
+        futures = [waiting.answer for waiting in answered]
+        self.settled += len(futures)
+        self.outstanding.difference_update(futures)
+        if self.overdue:
+            self.overdue.difference_update(futures)
             if not self.overdue:
                 self._on_change()
 

@@ -20,6 +20,7 @@ from streamapp.settings import Settings
 from streamapp.tasktypes import Registry
 from streamapp.telemetry import get_log
 from streamapp.wire.scribe import Scribe
+from streamapp.worker.approach import Approach
 from streamapp.worker.call import Caller
 from streamapp.worker.patience import Patience
 from streamapp.worker.pipeline import Pipeline
@@ -77,7 +78,9 @@ def assemble(
         return Registration(host, pid, started_ms, concurrency, queues, slots.taken), worker.waiting
 
     guard = _guard(settings, id, clock, describe_worker)
-    pipeline = Pipeline(guard, fact_log, caller, slots, scribe, patience, clock, id, settings.guard.retention_seconds)
+    approach = Approach(settings.worker.concurrency, clock)
+    retention = settings.guard.retention_seconds
+    pipeline = Pipeline(guard, fact_log, caller, approach, slots, scribe, patience, clock, id, retention)
     worker = Worker(pipeline, clock, log)
     consumer = JobConsumer(
         settings.rabbitmq_url,

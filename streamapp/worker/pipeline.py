@@ -1,4 +1,4 @@
-"""What happens to one job, as named steps: claim, start, confirm, run, store, record, end, settle.
+"""What happens to one job, as named steps: claim, start, line up, confirm, run, store, record, end, settle.
 
 In: a run. Out: facts, a settled delivery. Every step waits in place for a broker that is away and tries again; every
 step may be the last one this process ever takes, and the next worker goes on from what guard and queue know.
@@ -20,6 +20,7 @@ from streamapp.producer import FactLog
 from streamapp.telemetry import describe
 from streamapp.wire import facts
 from streamapp.wire.scribe import Scribe
+from streamapp.worker.approach import Approach
 from streamapp.worker.call import Caller
 from streamapp.worker.patience import Patience
 from streamapp.worker.run import Run, Stage
@@ -30,6 +31,7 @@ Step: TypeAlias = Callable[[Run], Awaitable["Step | None"]]
 GAPS = {
     "claim": Gap.AFTER_CLAIM,
     "start": Gap.AFTER_STARTED,
+    "line_up": None,
     "confirm": Gap.BEFORE_HANDLER,
     "run": Gap.AFTER_HANDLER,
     "store": Gap.AFTER_OUTCOME_STORED,
@@ -50,6 +52,7 @@ class Pipeline:
     guard: Claims
     log: FactLog
     caller: Caller
+    approach: Approach
     slots: Slots
     scribe: Scribe
     patience: Patience
@@ -63,12 +66,13 @@ class Pipeline:
         while step is not None:
             gap = GAPS[step.__name__]
             step = await step(run)
-            failpoints.reached(gap)
+            if gap is not None:
+                failpoints.reached(gap)
 
     async def claim(self, run: Run) -> Step | None:
-        """Take a slot first, so that what is claimed and started runs at once, and ask the guard."""
-        if run.slot is None:
-            run.slot = await self.slots.take()
+        """Ask the guard, once what is claimed and started now will run at once (`approach`)."""
+        if run.place is None:
+            run.place = await self.approach.take()
         job = run.job
         answer: Answer = await self.patience.insist(lambda: self.guard.claim(job.task_id, job.attempt))
         match answer:
@@ -91,8 +95,7 @@ class Pipeline:
             run.free_slot()
         elif answer.alone:
             run.log.warning("the last worker died running this job: it runs alone", deaths=answer.deaths)
-            run.free_slot()
-            run.slot = await self.slots.take(alone=True)
+        run.alone = answer.alone
         return self.start
 
     async def start(self, run: Run) -> Step | None:
@@ -102,6 +105,13 @@ class Pipeline:
             job.task_id, job.attempt, self.worker, claim.token, run.redelivered, job.traceparent
         )
         await self.log.append_durably([started])
+        return self.line_up
+
+    async def line_up(self, run: Run) -> Step | None:
+        """Wait for a slot, which what has an outcome already does not need."""
+        if run.outcome is None and run.place is not None:
+            run.place.ready()
+            run.slot = await self.slots.take(alone=run.alone)
         return self.confirm
 
     async def confirm(self, run: Run) -> Step | None:
@@ -110,15 +120,17 @@ class Pipeline:
         if not await self.patience.insist(lambda: self.guard.confirm(claim)):
             run.log.warning("the claim was lost before the handler ran: claiming again")
             run.claim = run.outcome = None
+            run.free_slot()
             return self.claim
         return self.run if run.outcome is None else self.store
 
     async def run(self, run: Run) -> Step | None:
         """Run the handler under its timeout."""
-        claim, slot = _claim_of(run), run.slot
-        if slot is None:
+        claim, slot, place = _claim_of(run), run.slot, run.place
+        if slot is None or place is None:
             raise RuntimeError("a run without a slot")
         run.stage = Stage.RUNNING
+        place.begin()
         run.log.info(f"→ Processing event: {run.job.task_id}")
         # The lease outlives the timeout and the grace by the time it takes to keep the outcome.
         self.guard.keep(claim, run.job.timeout_seconds + 2 * self.caller.cancel_grace_seconds)

@@ -10,6 +10,7 @@ from streamapp.domain.outcome import Outcome
 from streamapp.guard import Claim
 from streamapp.telemetry import Log
 from streamapp.wire.jobs import Job
+from streamapp.worker.approach import Place
 from streamapp.worker.slots import Slot
 
 Key: TypeAlias = tuple[str, int]
@@ -52,7 +53,9 @@ class Run:
     age_seconds: float
     log: Log
     stage: Stage = Stage.WAITING
+    place: Place | None = None
     slot: Slot | None = None
+    alone: bool = False
     claim: Claim | None = None
     outcome: Outcome | None = None
     duration_ms: int = 0
@@ -66,7 +69,10 @@ class Run:
         return self.job.task_id, self.job.attempt
 
     def free_slot(self) -> None:
-        """Let another handler run."""
+        """Let another handler run, and another job approach."""
         if self.slot is not None:
             self.slot.free()
             self.slot = None
+        if self.place is not None:
+            self.place.free()
+            self.place = None

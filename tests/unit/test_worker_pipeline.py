@@ -19,6 +19,7 @@ from streamapp.wire import facts, jobs
 from streamapp.wire.jobs import Job
 from streamapp.wire.scribe import Scribe
 from streamapp.worker import worker as worker_module
+from streamapp.worker.approach import Approach
 from streamapp.worker.call import Caller
 from streamapp.worker.patience import Patience
 from streamapp.worker.pipeline import Pipeline
@@ -104,6 +105,7 @@ class Bench:
         self.log = FakeLog(self.events)
         self.clock = QuickClock()
         self.slots = Slots(concurrency)
+        self.approach = Approach(concurrency, self.clock)
         self.handler: Callable[[Any, Context], Awaitable[Any]] = self.succeed
         self.running: set[str] = set()
         self.runs: list[str] = []
@@ -113,7 +115,7 @@ class Bench:
         scribe = Scribe("worker", name, lambda: "2026-01-01T00:00:00.000Z")
         patience = Patience(self.clock, log)
         self.pipeline = Pipeline(
-            self.guard, self.log, caller, self.slots, scribe, patience, self.clock, name, WEEK_SECONDS
+            self.guard, self.log, caller, self.approach, self.slots, scribe, patience, self.clock, name, WEEK_SECONDS
         )
         self.worker = Worker(self.pipeline, self.clock, log)
 
