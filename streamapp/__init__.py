@@ -10,8 +10,9 @@ def __getattr__(name: str) -> Any:
         from streamapp.domain.errors import ConfigurationError
 
         try:
-            from streamapp.application import app
+            from streamapp.application import app, run_on_uvloop
         except ConfigurationError as error:
             raise SystemExit(f"streamapp: {error}") from None  # one line, not Faust's and click's traceback
+        run_on_uvloop()
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -82,10 +82,11 @@ class Session:
         return session
 
     async def send(self, record: Record) -> asyncio.Future[Any]:
-        """Hand `record` over; the future is the broker's answer, and may be abandoned or cancelled: it is sent all the same.
+        """Hand `record` over; the future is the broker's answer.
 
-        Waits while too much waits for the partition already. Cancelled meanwhile, nothing was handed over. The future
-        may say Refused: then nothing of it was written.
+        The future may be abandoned or cancelled: the record is sent all the same. It may say Refused: then nothing of
+        it was written. Waits while too much waits for the partition already; cancelled meanwhile, nothing was handed
+        over.
 
         Raises:
             Refused: nothing was handed over.

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from aiormq import spec
 from aiormq.abc import AbstractChannel as Channel
-from aiormq.abc import DeliveredMessage
+from aiormq.abc import ChannelFrame, DeliveredMessage
 
 from streamapp.queue.loss import loss_is_an_error
 from streamapp.telemetry import describe, get_log
@@ -21,7 +22,11 @@ _log = get_log(__name__)
 
 
 class Settlement:
-    """Tells the broker what became of the deliveries of one channel. Acks could be gathered here, and only here.
+    """Tells the broker what became of the deliveries of one channel. Acks of one turn of the loop go out together.
+
+    Delivery tags of a channel count from 1 without a gap. Where everything up to a tag is settled, one ack says so for
+    all of them (`multiple`); it always names a tag that is unsettled until then, because RabbitMQ would otherwise take
+    the ack for everything and close the channel.
 
     Args:
         settled: called once for every delivery that has been settled, with its tag.
@@ -30,26 +35,65 @@ class Settlement:
     def __init__(self, channel: Channel, settled: Callable[[int], None]) -> None:
         self._channel = channel
         self._settled = settled
+        # What every channel of the pinned aiormq writes its frames into.
+        self._write_queue: asyncio.Queue[ChannelFrame] = channel.write_queue  # type: ignore[attr-defined]
+        self._floor = 0
+        self._beyond: set[int] = set()
+        self._acks: list[int] = []
+        self._told: asyncio.Future[bool] | None = None
 
     async def ack(self, tag: int) -> bool:
         """The broker may forget the job."""
-        return await self._tell(tag, lambda: self._channel.basic_ack(tag, wait=False))
+        if self._channel.is_closed:
+            return False
+        self._acks.append(tag)
+        if self._told is None:
+            self._told = asyncio.ensure_future(self._tell_acks())
+        return await asyncio.shield(self._told)
 
     async def reject(self, tag: int, *, requeue: bool) -> bool:
         """Back to the queue, or to its dead-letter queue."""
-        return await self._tell(tag, lambda: self._channel.basic_reject(tag, requeue=requeue, wait=False))
+        told = await self._tell(lambda: self._channel.basic_reject(tag, requeue=requeue, wait=False))
+        if told:
+            self._note([tag])
+        return told
 
-    async def _tell(self, tag: int, frame: Callable[[], Awaitable[None]]) -> bool:
+    async def _tell_acks(self) -> bool:
+        await asyncio.sleep(0)  # whoever acks in this turn comes along
+        acks, self._acks, self._told = sorted(self._acks), [], None
+        frames = [spec.Basic.Ack(tag, multiple=multiple) for tag, multiple in self._fewest(acks)]
+        frame = ChannelFrame.marshall(frames=frames, channel_number=self._channel.number)
+        told = await self._tell(lambda: self._write_queue.put(frame))
+        if told:
+            self._note(acks)
+        return told
+
+    def _fewest(self, acks: list[int]) -> list[tuple[int, bool]]:
+        """Tags to name, with whether everything before them is meant too."""
+        floor, known = self._floor, self._beyond.union(acks)
+        while floor + 1 in known:
+            floor += 1
+        below = [tag for tag in acks if tag <= floor]
+        return [(tag, True) for tag in below[-1:]] + [(tag, False) for tag in acks[len(below) :]]
+
+    def _note(self, tags: list[int]) -> None:
+        self._beyond.update(tags)
+        while self._floor + 1 in self._beyond:
+            self._floor += 1
+            self._beyond.discard(self._floor)
+        for tag in tags:
+            self._settled(tag)
+
+    async def _tell(self, write: Callable[[], Awaitable[None]]) -> bool:
         if self._channel.is_closed:
             return False
         try:
             with loss_is_an_error():
                 async with asyncio.timeout(SETTLE_SECONDS):
-                    await frame()
+                    await write()
         except Exception as error:  # aiormq raises anything on a channel that dies, bare Exception included
             _log.debug("a delivery outlived its channel", error=describe(error))
             return False
-        self._settled(tag)
         return True
 
 

@@ -20,6 +20,7 @@ from streamapp.domain.errors import OutcomeUnknown, StreamappError, Unavailable
 from streamapp.failpoints import Gap
 from streamapp.queue.link import Link
 from streamapp.queue.loss import ConnectionLost, happens, loss_is_an_error
+from streamapp.queue.outlet import Outlet
 from streamapp.queue.topology import SETTLE_SECONDS, declare
 from streamapp.telemetry import describe, get_log
 from streamapp.wire import jobs
@@ -77,6 +78,7 @@ class JobPublisher:
             log=self._log,
         )
         self._channel: Channel | None = None
+        self._outlet: Outlet | None = None
         self._wake = asyncio.Event()
         self._silent = False
         self._confirmed_at = 0.0
@@ -132,8 +134,8 @@ class JobPublisher:
             OutcomeUnknown: no answer in time, the connection lost, refused by the queue, or the same job is being
                 published at this moment (the broker's return names only the message id).
         """
-        channel = self._channel
-        if channel is None or channel.is_closed:
+        outlet, channel = self._outlet, self._channel
+        if outlet is None or channel is None or channel.is_closed:
             raise Unavailable("RabbitMQ is not connected; the job was not handed over")
         if self.blocked:
             raise Unavailable("RabbitMQ takes nothing at present (memory or disk alarm); the job was not handed over")
@@ -147,15 +149,11 @@ class JobPublisher:
                 # The frames go out in the next turn of the loop, the broker's answer comes later.
                 asyncio.get_running_loop().call_later(HANDED_OVER_SECONDS, failpoints.reached, Gap.AFTER_PUBLISH)
             with loss_is_an_error():
-                await channel.basic_publish(
-                    body,
-                    exchange=self._names.exchange,
-                    routing_key=queue,
-                    properties=properties,
-                    mandatory=True,
-                    timeout=self._timeout_seconds,
-                    wait=len(body) > DRAIN_BYTES,
-                )
+                async with asyncio.timeout(self._timeout_seconds):
+                    if len(body) > DRAIN_BYTES:
+                        await (await outlet.publish_large(queue, body, properties))
+                    else:
+                        await outlet.publish(queue, body, properties)
             self._confirmed_at = self._clock.monotonic()
         except PublishError as error:
             self._confirmed_at = self._clock.monotonic()
@@ -197,7 +195,7 @@ class JobPublisher:
             channel = await (await connection.channel(on_return_raises=True)).get_underlay_channel()
         if not isinstance(channel, Channel):
             raise TypeError(f"aio-pika's channels are made of {type(channel).__name__}, which this code does not know")
-        self._channel, self._silent = channel, False
+        self._channel, self._outlet, self._silent = channel, Outlet(channel, self._names.exchange), False
         self._wake.clear()
         self._link.works()
         closing = channel.closing
@@ -213,5 +211,5 @@ class JobPublisher:
                     self._wake.clear()
                     await declare(connection, self._names, self._queues)
         finally:
-            self._channel = None
+            self._channel = self._outlet = None
             closing.cancel()
