@@ -106,9 +106,17 @@ class Guard:
             raise
 
     async def confirm(self, claim: Claim) -> bool:
-        """Whether `claim` is current and its lease alive. See `Claims.confirm`."""
+        """Whether `claim` is current and its lease alive. See `Claims.confirm`.
+
+        Race: a lapsed claim lives again with its next renewal. One that was not confirmed is given up, so it is renewed
+        no more: whoever gave it up claims anew, and would be held up by it for ever.
+        """
         keys = [self._keys.epoch, self._keys.task(claim.task_id)]
-        return self._yes(await self._call(CONFIRM, keys, [*self._mine(claim), self._lease_ms, self._retention_ms]))
+        arguments = [*self._mine(claim), self._lease_ms, self._retention_ms]
+        confirmed = self._yes(await self._call(CONFIRM, keys, arguments))
+        if not confirmed:
+            self._leases.drop(claim)
+        return confirmed
 
     async def complete(self, claim: Claim, record: bytes, *, succeeded: bool) -> bool:
         """Keep the outcome with the claim. See `Claims.complete`."""

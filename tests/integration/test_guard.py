@@ -135,10 +135,22 @@ async def test_lapsed_lease_that_nobody_took_is_renewed(workers: Workers, client
     await client.hset(f"{workers.prefix}task:t", "until", 1)
     await slow.start()
 
-    async def mine() -> bool:
-        return await slow.confirm(claim)
+    async def renewed() -> bool:
+        return int(await client.hget(f"{workers.prefix}task:t", "until")) > 1
 
-    await eventually(mine)
+    await eventually(renewed)
+    assert await slow.confirm(claim)
+
+
+async def test_claim_that_was_not_confirmed_is_renewed_no_more(workers: Workers, client: Any) -> None:
+    """Red: the worker claimed again, and was told for ever that the task is held, by its own renewals."""
+    guard = workers.guard("w1")
+    await guard.start()
+    claim = await claimed(guard)
+    await client.hset(f"{workers.prefix}task:t", "until", 0)
+    assert not await guard.confirm(claim)
+    await asyncio.sleep(2 * LEASE_SECONDS)
+    assert isinstance(await guard.claim("t", 1), Claimed)
 
 
 async def test_claim_whose_caller_has_gone_is_given_back(workers: Workers) -> None:
@@ -184,10 +196,11 @@ async def test_running_claim_outlives_a_rebuild(workers: Workers, client: Any) -
     record = ClaimRecord("t", 1, claim.token, ended=False, succeeded=False, ended_at_ms=0, worker="a")
     await workers.guard("operator").rebuild([record], 2)
 
-    async def mine() -> bool:
-        return await a.confirm(claim)
+    async def active() -> bool:
+        return bool(await client.hget(f"{workers.prefix}task:t", "status") == b"active")
 
-    await eventually(mine)
+    await eventually(active)
+    assert await a.confirm(claim)
     assert isinstance(await workers.guard("b").claim("t", 1), Held)
     assert await a.complete(claim, b"fact", succeeded=True)
 
