@@ -15,6 +15,8 @@ from tests.support.stack import PARTITIONS, PROJECT, AnyRole, RoleProcess
 Road = Literal["preloaded", "events", "posts", "batches"]
 LIMIT_SECONDS = 240.0
 SETTLE_SECONDS = 1.0
+PREFETCH = 100
+"""Jobs that do nothing are over before the next one has come: the default is made for jobs that take time."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,15 @@ async def measure(
     async with watching(stand.endpoints.kafka, stand.made.names.lifecycle_topic, PARTITIONS) as watch:
         for number in range(workers):
             started += await stand.start(
-                "worker", name=str(number), WORKER__CONCURRENCY=str(concurrency), WORKER__PREFETCH=str(4 * concurrency)
+                "worker", name=str(number), WORKER__CONCURRENCY=str(concurrency), WORKER__PREFETCH=str(PREFETCH)
             )
         for number in range(diaries):
             started += await stand.start("diary", name=str(number))
         started += await stand.start(*roles)
         await asyncio.sleep(SETTLE_SECONDS)
+        for process in started:
+            if not process.running:
+                raise RuntimeError(f"{process.name} ended:\n{process.tail()}")
         before = {process.name: usage.of(process.process.pid).cpu_seconds for process in started}
         feeding = asyncio.create_task(feed(stand, road, "b", tasks)) if road != "preloaded" else None
         rate = await watch.until_completed(tasks, LIMIT_SECONDS)

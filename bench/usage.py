@@ -17,11 +17,13 @@ class Usage:
 
 
 def of(pid: int) -> Usage:
-    """One process. Raises FileNotFoundError if it is gone."""
+    """One process. Raises ProcessLookupError if it has ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks = sum(int(fields[index]) for index in range(11, 15))
     status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM")), None)
+    if line is None:
+        raise ProcessLookupError(f"process {pid} has ended")
     return Usage(ticks / TICKS, int(line.split()[1]) / 1024)
 
 

@@ -1,10 +1,13 @@
 """One entry of the outbox with what is to be done about it: a value, made and carried out by the pump."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamapp.domain.dispatch import GiveUp, Publish, ScheduleRetry
+from streamapp.domain.facts import AnyFact
 from streamapp.domain.outbox import Open
 from streamapp.wire.jobs import Job
+from streamapp.wire.scribe import Scribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,16 @@ class Action:
             return None
         timeout, trace = entry.policy.timeout_seconds, entry.traceparent
         return Job(entry.task_id, decision.attempt, entry.type, entry.payload, timeout, trace)
+
+    def fact(self, scribe: Scribe, queue_of: Callable[[str], str]) -> AnyFact | None:
+        """What the diary is told once the action has come true; None if nothing was decided that it could be told."""
+        entry, decision = self.entry, self.decision
+        match decision:
+            case ScheduleRetry() if entry.policy is not None:
+                return scribe.retry_scheduled(entry.task_id, decision, entry.policy, entry.traceparent)
+            case GiveUp():
+                return scribe.failed_permanently(entry.task_id, decision, entry.traceparent)
+            case Publish(attempt) if entry.policy is not None and entry.type is not None:
+                return scribe.dispatched(entry.task_id, attempt, queue_of(entry.type), entry.traceparent)
+            case _:
+                return None

@@ -18,7 +18,8 @@ class PartitionIndex:
         self._ready: OrderedDict[bytes, None] = OrderedDict()
         self._due: dict[bytes, int] = {}
         self._timers: list[tuple[int, bytes]] = []
-        self._awaiting: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+        self._awaiting: dict[bytes, tuple[str, int]] = {}
+        self._oldest: dict[str, list[tuple[int, bytes]]] = {}
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._due) + len(self._awaiting)
@@ -40,6 +41,7 @@ class PartitionIndex:
                 self._wait(key, until)
             case AwaitStart(queue, since):
                 self._awaiting[key] = (queue, since)
+                heapq.heappush(self._oldest.setdefault(queue, []), (since, key))
             case Nothing():
                 pass
             case _:
@@ -76,9 +78,12 @@ class PartitionIndex:
 
     def overtaken(self, started_up_to: Callable[[str], int], lost_after_ms: int) -> Iterator[bytes]:
         """Entries whose queue has moved on by more than `lost_after_ms` without them, oldest dispatch first."""
-        for key, (queue, since) in list(self._awaiting.items()):
-            if since + lost_after_ms < started_up_to(queue):
-                yield key
+        for queue, oldest in self._oldest.items():
+            bound = started_up_to(queue) - lost_after_ms
+            while oldest and (oldest[0][0] < bound or self._awaiting.get(oldest[0][1]) != (queue, oldest[0][0])):
+                since, key = heapq.heappop(oldest)
+                if self._awaiting.get(key) == (queue, since):
+                    yield key
 
     def _wait(self, key: bytes, until: int) -> None:
         self._due[key] = until

@@ -16,7 +16,6 @@ from streamapp import failpoints
 from streamapp.clock import BrokerClock
 from streamapp.domain.dispatch import Decision, GiveUp, Limits, Publish, ScheduleRetry, decide
 from streamapp.domain.errors import StreamappError, Unavailable
-from streamapp.domain.facts import AnyFact
 from streamapp.domain.outbox import Memory, Open
 from streamapp.failpoints import Gap
 from streamapp.producer import FactLog
@@ -227,8 +226,8 @@ class Pump:
         """One window: publish, confirm, then the facts of what was confirmed."""
         try:
             failpoints.reached(Gap.BEFORE_PUBLISH)
-            facts = await asyncio.gather(*(self._fact(action) for action in actions))
-            confirmed = [(action, fact) for action, fact in zip(actions, facts, strict=True) if fact is not None]
+            done = await self._publish(actions)
+            confirmed = [(one, fact) for one in done if (fact := one.fact(self._scribe, self._queue_of)) is not None]
             failpoints.reached(Gap.AFTER_CONFIRM)
             begun = self._clock.monotonic()
             positions = await self._facts.append_durably([fact for _, fact in confirmed])
@@ -264,32 +263,26 @@ class Pump:
             else:
                 self._done.pop(action.key, None)
 
-    async def _fact(self, action: Action) -> AnyFact | None:
-        """The fact of an action, once it is true; None if it did not come true and is to be tried again."""
-        entry, decision = action.entry, action.decision
-        match decision:
-            case ScheduleRetry() if entry.policy is not None:
-                return self._scribe.retry_scheduled(entry.task_id, decision, entry.policy, entry.traceparent)
-            case GiveUp():
-                return self._scribe.failed_permanently(entry.task_id, decision, entry.traceparent)
-            case Publish(attempt) if (job := action.job()) is not None:
-                queue = self._queue_of(job.type)
-                if await self._published(action, queue, job):
-                    return self._scribe.dispatched(entry.task_id, attempt, queue, entry.traceparent)
-        return None
+    async def _publish(self, actions: list[Action]) -> list[Action]:
+        """Those that have come true: what is to be published is on its queue. The others are to be tried again."""
+        window = [(action, self._queue_of(job.type), job) for action in actions if (job := action.job()) is not None]
+        answers = await self._publisher.publish_all([(queue, job) for _, queue, job in window])
+        failed = {
+            action.key
+            for (action, _, job), error in zip(window, answers, strict=True)
+            if error is not None and not self._came_true(action, job, error)
+        }
+        return [action for action in actions if action.key not in failed]
 
-    async def _published(self, action: Action, queue: str, job: Job) -> bool:
-        try:
-            await self._publisher.publish(queue, job)
-        except Unavailable as error:  # unknown outcomes too: published again, with the same message id
+    def _came_true(self, action: Action, job: Job, error: StreamappError) -> bool:
+        """False: the job is published again, later."""
+        if isinstance(error, Unavailable):  # unknown outcomes too: published again, with the same message id
             self._back_off(action, 500, MAX_BACKOFF_MS)
             log.debug("job not confirmed", task=job.task_id, attempt=job.attempt, error=describe(error))
-            return False
-        except StreamappError as error:
+        else:
             self._back_off(action, 1_000, MAX_BACKOFF_MS)
             log.error("job cannot be published", task=job.task_id, attempt=job.attempt, error=describe(error))
-            return False
-        return True
+        return False
 
     def _back_off(self, action: Action, first_ms: int, most_ms: int) -> None:
         """One entry that fails waits by itself; the others go on."""

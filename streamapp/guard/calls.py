@@ -18,9 +18,12 @@ from redis.exceptions import NoScriptError, RedisError
 
 from streamapp.domain.errors import Unavailable
 from streamapp.guard.scripts import Script
+from streamapp.pace import Pace
 from streamapp.telemetry import describe
 
 Argument = str | int | bytes
+TURN_SECONDS = 0.004
+"""Pipelines are at least so far apart."""
 MAX_PIPELINE = 200
 """Calls in one pipeline: bounds how long a reply can wait for the others."""
 
@@ -45,6 +48,7 @@ class Calls:
         )
         self._timeout_seconds = timeout_seconds
         self._waiting: deque[_Call] = deque()
+        self._pace = Pace(TURN_SECONDS)
         self._sender: asyncio.Task[None] | None = None
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
@@ -70,6 +74,7 @@ class Calls:
 
     async def _send_all(self) -> None:
         while self._waiting:
+            await self._pace.turn()
             calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_PIPELINE))]
             try:
                 async with asyncio.timeout(self._timeout_seconds):

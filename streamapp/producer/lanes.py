@@ -1,8 +1,8 @@
 """Facts on their way to one partition: what waits together goes out together, in order.
 
 In: records. Out: a future of the broker's answer for each. While one record batch is under way the next one fills, so
-that batches grow with the load and nobody waits for a timer; an idempotent producer has one batch of a partition under
-way at a time anyhow. Private to `session`.
+that batches grow with the load; an idempotent producer has one batch of a partition under way at a time anyhow. Lanes
+share a pace, so that under load their batches go in one request. Private to `session`.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from streamapp.domain.errors import Refused
+from streamapp.pace import Pace
 from streamapp.producer.records import Record
 from streamapp.telemetry import describe
 
@@ -37,11 +38,13 @@ class Lane:
         tp: TopicPartition,
         settle: Callable[[Sequence[Waiting]], None],
         fail: Callable[[BaseException], None],
+        pace: Pace,
     ) -> None:
         self._producer = producer
         self._tp = tp
         self._settle = settle
         self._fail = fail
+        self._pace = pace
         self._waiting: deque[Waiting] = deque()
         self._bytes = 0
         self._roomy = asyncio.Event()
@@ -72,6 +75,7 @@ class Lane:
 
     async def _run(self) -> None:
         while self._waiting:
+            await self._pace.turn()
             batch, taken = self._fill()
             try:
                 sent = await self._producer.send_batch(batch, self._tp.topic, partition=self._tp.partition)

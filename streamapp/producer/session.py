@@ -16,12 +16,16 @@ from aiokafka.partitioner import murmur2
 from aiokafka.structs import TopicPartition
 
 from streamapp.domain.errors import Refused, Unavailable
+from streamapp.pace import Pace
 from streamapp.producer.lanes import Lane, Waiting
 from streamapp.producer.records import Record
 from streamapp.telemetry import describe
 
 BATCH_BYTES = 262_144
 """Records of one partition that wait together go to the broker together, up to this size."""
+
+TURN_SECONDS = 0.005
+"""Requests with facts are at least so far apart."""
 
 _RETRY_BACKOFF_MS = 200
 _END_SECONDS = 3.0
@@ -102,7 +106,8 @@ class Session:
 
     def _open_lanes(self, partitions: int) -> None:
         tps = [TopicPartition(self._topic, partition) for partition in range(partitions)]
-        self._lanes = [Lane(self._producer, tp, self._settle, self._break) for tp in tps]
+        pace = Pace(TURN_SECONDS)
+        self._lanes = [Lane(self._producer, tp, self._settle, self._break, pace) for tp in tps]
 
     async def retire(self, seconds: float) -> None:
         """Let what was handed over settle for at most `seconds`, then end."""

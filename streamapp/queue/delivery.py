@@ -12,17 +12,21 @@ from aiormq import spec
 from aiormq.abc import AbstractChannel as Channel
 from aiormq.abc import ChannelFrame, DeliveredMessage
 
+from streamapp.pace import Pace
 from streamapp.queue.loss import loss_is_an_error
 from streamapp.telemetry import describe, get_log
 
 SETTLE_SECONDS = 10.0
 """A channel that does not take an ack by then counts as gone; it hangs, and its heartbeat will end it."""
 
+TURN_SECONDS = 0.005
+"""Acks go out at least so far apart."""
+
 _log = get_log(__name__)
 
 
 class Settlement:
-    """Tells the broker what became of the deliveries of one channel. Acks of one turn of the loop go out together.
+    """Tells the broker what became of the deliveries of one channel. Acks go out together, at a pace.
 
     Delivery tags of a channel count from 1 without a gap. Where everything up to a tag is settled, one ack says so for
     all of them (`multiple`); it always names a tag that is unsettled until then, because RabbitMQ would otherwise take
@@ -37,6 +41,7 @@ class Settlement:
         self._settled = settled
         # What every channel of the pinned aiormq writes its frames into.
         self._write_queue: asyncio.Queue[ChannelFrame] = channel.write_queue  # type: ignore[attr-defined]
+        self._pace = Pace(TURN_SECONDS)
         self._floor = 0
         self._beyond: set[int] = set()
         self._acks: list[int] = []
@@ -59,7 +64,7 @@ class Settlement:
         return told
 
     async def _tell_acks(self) -> bool:
-        await asyncio.sleep(0)  # whoever acks in this turn comes along
+        await self._pace.turn()  # whoever acks meanwhile comes along
         acks, self._acks, self._told = sorted(self._acks), [], None
         frames = [spec.Basic.Ack(tag, multiple=multiple) for tag, multiple in self._fewest(acks)]
         frame = ChannelFrame.marshall(frames=frames, channel_number=self._channel.number)

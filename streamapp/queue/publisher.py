@@ -8,6 +8,7 @@ message id makes the second one recognisable). Never consumes, never retries by 
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from aio_pika.abc import AbstractConnection, DeliveryMode
 from aio_pika.exceptions import DeliveryError, PublishError
@@ -134,41 +135,73 @@ class JobPublisher:
             OutcomeUnknown: no answer in time, the connection lost, refused by the queue, or the same job is being
                 published at this moment (the broker's return names only the message id).
         """
-        outlet, channel = self._outlet, self._channel
-        if outlet is None or channel is None or channel.is_closed:
-            raise Unavailable("RabbitMQ is not connected; the job was not handed over")
-        if self.blocked:
-            raise Unavailable("RabbitMQ takes nothing at present (memory or disk alarm); the job was not handed over")
-        if job.message_id in self._in_flight:
-            raise OutcomeUnknown("the same job is being published already")
-        body, properties = jobs.encode(job), self._properties(job)
+        (failure,) = await self.publish_all([(queue, job)])
+        if failure is not None:
+            raise failure
+
+    async def publish_all(self, window: Sequence[tuple[str, jobs.Job]]) -> list[StreamappError | None]:
+        """`publish` for many at once, told one by one: what `publish` would raise, or None for what is on its queue."""
+        outlet, trouble = self._outlet, self._trouble()
+        if outlet is None or trouble is not None:
+            return [Unavailable(f"{trouble}; the job was not handed over") for _ in window]
         begun = self._clock.monotonic()
-        self._in_flight.add(job.message_id)
+        if failpoints.armed(Gap.AFTER_PUBLISH):
+            # The frames go out in the next turn of the loop, the broker's answers come later.
+            asyncio.get_running_loop().call_later(HANDED_OVER_SECONDS, failpoints.reached, Gap.AFTER_PUBLISH)
+        taken: set[str] = set()
         try:
-            if failpoints.armed(Gap.AFTER_PUBLISH):
-                # The frames go out in the next turn of the loop, the broker's answer comes later.
-                asyncio.get_running_loop().call_later(HANDED_OVER_SECONDS, failpoints.reached, Gap.AFTER_PUBLISH)
+            handed = [await self._hand_over(outlet, queue, job, taken) for queue, job in window]
+            waiting = [answer for answer in handed if isinstance(answer, asyncio.Future)]
+            if waiting:
+                await asyncio.wait(waiting, timeout=self._timeout_seconds)
+        finally:
+            self._in_flight -= taken
+        return [self._outcome(queue, answer, begun) for (queue, _), answer in zip(window, handed, strict=True)]
+
+    def _trouble(self) -> str | None:
+        if self._channel is None or self._channel.is_closed:
+            return "RabbitMQ is not connected"
+        return "RabbitMQ takes nothing at present (memory or disk alarm)" if self.blocked else None
+
+    async def _hand_over(
+        self, outlet: Outlet, queue: str, job: jobs.Job, taken: set[str]
+    ) -> asyncio.Future[Any] | StreamappError:
+        message_id = job.message_id
+        if message_id in self._in_flight:
+            return OutcomeUnknown("the same job is being published already")
+        self._in_flight.add(message_id)
+        taken.add(message_id)
+        body, properties = jobs.encode(job), self._properties(job)
+        try:
+            if len(body) <= DRAIN_BYTES:
+                return outlet.publish(queue, body, properties)
             with loss_is_an_error():
                 async with asyncio.timeout(self._timeout_seconds):
-                    if len(body) > DRAIN_BYTES:
-                        await (await outlet.publish_large(queue, body, properties))
-                    else:
-                        await outlet.publish(queue, body, properties)
-            self._confirmed_at = self._clock.monotonic()
-        except PublishError as error:
-            self._confirmed_at = self._clock.monotonic()
-            if queue in self._queues:
-                self._wake.set()
-            raise Unroutable(f"no queue {queue!r} takes the job; it is kept nowhere") from error
-        except DeliveryError as error:
-            raise OutcomeUnknown("the queue refused the job") from error
-        except TimeoutError as error:
-            self._suspect(begun)
-            raise OutcomeUnknown(f"RabbitMQ did not confirm the job within {self._timeout_seconds:g} s") from error
+                    return await outlet.publish_large(queue, body, properties)
         except Exception as error:  # aiormq rejects its futures with anything, bare Exception included
-            raise OutcomeUnknown(f"RabbitMQ did not confirm the job: {describe(error)}") from error
-        finally:
-            self._in_flight.discard(job.message_id)
+            return OutcomeUnknown(f"RabbitMQ did not take the job: {describe(error)}")
+
+    def _outcome(self, queue: str, answer: asyncio.Future[Any] | StreamappError, begun: float) -> StreamappError | None:
+        if isinstance(answer, StreamappError):
+            return answer
+        if not answer.done():
+            answer.cancel()
+            self._suspect(begun)
+            return OutcomeUnknown(f"RabbitMQ did not confirm the job within {self._timeout_seconds:g} s")
+        error = ConnectionLost("the connection was lost") if answer.cancelled() else answer.exception()
+        if error is None or isinstance(error, PublishError | DeliveryError):
+            self._confirmed_at = self._clock.monotonic()
+        match error:
+            case None:
+                return None
+            case PublishError():
+                if queue in self._queues:
+                    self._wake.set()
+                return Unroutable(f"no queue {queue!r} takes the job; it is kept nowhere")
+            case DeliveryError():
+                return OutcomeUnknown("the queue refused the job")
+            case _:
+                return OutcomeUnknown(f"RabbitMQ did not confirm the job: {describe(error)}")
 
     def _properties(self, job: jobs.Job) -> spec.Basic.Properties:
         return spec.Basic.Properties(

@@ -18,7 +18,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamapp.domain.errors import ConfigurationError
-from streamapp.settings import Settings
+from streamapp.settings import Role, Settings
 from streamapp.stream import topics
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.folding import Folds, fold_for_ever
@@ -35,6 +35,8 @@ from streamapp.telemetry import get_log
 log = get_log(__name__)
 
 IDLE_CHECK_SECONDS = 1.0
+FETCH_PACE_SECONDS: Mapping[Role, float] = {"diary": 0.02, "ingest": 0.005}
+"""Fetches are at least so far apart; nobody waits for the diary but people."""
 LEAVE_SECONDS = 8.0
 """How long Faust may take to say goodbye to Kafka."""
 
@@ -49,6 +51,7 @@ class StreamApp(faust.App):
         self.probe = Probe(settings.bootstrap_servers)
         self.holes = Holes(settings.bootstrap_servers)
         self.positions = Positions()
+        self.fetch_pace_seconds = FETCH_PACE_SECONDS.get(settings.role, 0.005)
         self.folds = Folds()
         self._taking_over: asyncio.Task[None] | None = None
         self.batch_tables: list[BatchTable] = []

@@ -23,6 +23,7 @@ from faust.types.tuples import ConsumerMessage
 from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
+from streamapp.pace import Pace
 from streamapp.stream.batch import Record, RecordBatch
 from streamapp.stream.folding import Folds
 from streamapp.stream.holes import Holes
@@ -95,6 +96,7 @@ class Consumer(driver.Consumer):
         self._probe: Probe = app.probe
         self._holes: Holes = app.holes
         self._starts: dict[TP, int] = {}
+        self._pace = Pace(app.fetch_pace_seconds)
         self._between_fetches = asyncio.Event()
         self._between_fetches.set()
         self._expected: dict[TP, int] = {}
@@ -192,6 +194,7 @@ class Consumer(driver.Consumer):
 
     async def _fetch_once(self) -> None:
         await self._wait_for_room()
+        await self._pace.turn()
         records, _ = await self._wait_next_records(POLL_SECONDS)
         # What was fetched is dropped when a rebalance stopped the flow meanwhile: the seek that follows comes later.
         if records and self.flow_active and not self.should_stop:

@@ -1,4 +1,4 @@
-"""What happens to one job, as named steps: claim, start, line up, confirm, run, store, record, end, settle.
+"""What happens to one job, as named steps: claim, start, confirm, line up, run, store, record, end, settle.
 
 In: a run. Out: facts, a settled delivery. Every step waits in place for a broker that is away and tries again; every
 step may be the last one this process ever takes, and the next worker goes on from what guard and queue know.
@@ -31,8 +31,8 @@ Step: TypeAlias = Callable[[Run], Awaitable["Step | None"]]
 GAPS = {
     "claim": Gap.AFTER_CLAIM,
     "start": Gap.AFTER_STARTED,
-    "line_up": None,
-    "confirm": Gap.BEFORE_HANDLER,
+    "confirm": None,
+    "line_up": Gap.BEFORE_HANDLER,
     "run": Gap.AFTER_HANDLER,
     "store": Gap.AFTER_OUTCOME_STORED,
     "record": Gap.AFTER_OUTCOME_FACT,
@@ -40,6 +40,9 @@ GAPS = {
     "settle": Gap.AFTER_ACK,
 }
 """Step → the gap behind it."""
+
+CONFIRMED_SECONDS = 0.25
+"""A handler begins at most so long after its claim was confirmed."""
 
 HELD_MARGIN_SECONDS = 0.05
 """Asked again this much after the lease that is in the way has run out."""
@@ -105,24 +108,27 @@ class Pipeline:
             job.task_id, job.attempt, self.worker, claim.token, run.redelivered, job.traceparent
         )
         await self.log.append_durably([started])
-        return self.line_up
-
-    async def line_up(self, run: Run) -> Step | None:
-        """Wait for a slot, which what has an outcome already does not need."""
-        if run.outcome is None and run.place is not None:
-            run.place.ready()
-            run.slot = await self.slots.take(alone=run.alone)
         return self.confirm
 
     async def confirm(self, run: Run) -> Step | None:
         """Race: while the start was being written, the lease may have run out and another worker taken over."""
         claim = _claim_of(run)
+        run.confirmed_at = self.clock.monotonic()
         if not await self.patience.insist(lambda: self.guard.confirm(claim)):
             run.log.warning("the claim was lost before the handler ran: claiming again")
             run.claim = run.outcome = None
             run.free_slot()
             return self.claim
-        return self.run if run.outcome is None else self.store
+        if run.outcome is not None:
+            return self.store
+        return self.line_up if run.slot is None else self.run
+
+    async def line_up(self, run: Run) -> Step | None:
+        """Wait for a slot. What has waited long is confirmed once more: a suspended worker may have lost its claim."""
+        if run.place is not None:
+            run.place.ready()
+        run.slot = await self.slots.take(alone=run.alone)
+        return self.run if self.clock.monotonic() - run.confirmed_at < CONFIRMED_SECONDS else self.confirm
 
     async def run(self, run: Run) -> Step | None:
         """Run the handler under its timeout."""

@@ -56,6 +56,7 @@ class Run:
     place: Place | None = None
     slot: Slot | None = None
     alone: bool = False
+    confirmed_at: float = 0.0
     claim: Claim | None = None
     outcome: Outcome | None = None
     duration_ms: int = 0

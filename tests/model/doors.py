@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamapp.clock import BrokerClock
-from streamapp.domain.errors import OutcomeUnknown, Unavailable
+from streamapp.domain.errors import OutcomeUnknown, StreamappError, Unavailable
 from streamapp.domain.facts import AnyFact
 from streamapp.producer import Position
 from streamapp.queue import Unroutable
@@ -118,8 +118,15 @@ class SimulatedPublisher:
         """Whether a publish would be handed over now."""
         return self._rabbit.up
 
-    async def publish(self, queue: str, job: Job) -> None:
-        """Publish with a confirm. Raises what `JobPublisher.publish` raises."""
+    async def publish_all(self, window: Sequence[tuple[str, Job]]) -> list[StreamappError | None]:
+        """What became of each."""
+        answers = await asyncio.gather(*(self._publish(*one) for one in window), return_exceptions=True)
+        for answer in answers:
+            if answer is not None and not isinstance(answer, StreamappError):
+                raise answer
+        return answers  # type: ignore[return-value]
+
+    async def _publish(self, queue: str, job: Job) -> None:
         if not self._rabbit.up:
             raise Unavailable("RabbitMQ is not connected")
         if job.message_id in self._in_flight:

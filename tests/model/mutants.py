@@ -13,7 +13,6 @@ from agents.dispatch import Pump
 from agents.dispatch.queues import Queues
 from streamapp.domain.dispatch import Decision, ScheduleRetry, Wait
 from streamapp.domain.dispatch import decide as decide_rightly
-from streamapp.domain.errors import StreamappError
 from streamapp.domain.facts import Recorded, TaskDispatched, TaskExecutionStarted
 from streamapp.domain.outbox import Memory, Open
 from streamapp.domain.outbox import remember as remember_rightly
@@ -60,31 +59,25 @@ class LosesItsPlace(Pump):
 class FactFirst(Pump):
     """TaskDispatched, then the job."""
 
-    async def _published(self, action: Any, queue: str, job: Any) -> bool:
-        entry = action.entry
-        await self._facts.append_durably([self._scribe.dispatched(entry.task_id, job.attempt, queue, None)])
-        return await super()._published(action, queue, job)
+    async def _publish(self, actions: Any) -> Any:
+        jobs = [(action.entry, job) for action in actions if (job := action.job()) is not None]
+        facts = [self._scribe.dispatched(entry.task_id, job.attempt, "", None) for entry, job in jobs]
+        await self._facts.append_durably(facts)
+        return await super()._publish(actions)
 
 
 class NoReturnCheck(Pump):
     """A job that the broker returns counts as queued."""
 
-    async def _published(self, action: Any, queue: str, job: Any) -> bool:
-        try:
-            await self._publisher.publish(queue, job)
-        except Unroutable:
-            return True
-        except StreamappError:
-            self._back_off(action, 500, 30_000)
-            return False
-        return True
+    def _came_true(self, action: Any, job: Any, error: Any) -> bool:
+        return isinstance(error, Unroutable) or super()._came_true(action, job, error)
 
 
 class UnknownIsDone(Pump):
     """A publish without an answer counts as queued."""
 
-    async def _published(self, action: Any, queue: str, job: Any) -> bool:
-        return await super()._published(action, queue, job) or True
+    def _came_true(self, action: Any, job: Any, error: Any) -> bool:
+        return True
 
 
 class ForgetsWhatItDid(Pump):

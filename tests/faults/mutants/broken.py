@@ -48,29 +48,29 @@ def fact_before_publish() -> None:
     """TaskDispatched, then the job."""
     from agents.dispatch.pump import Pump
 
-    rightly = Pump._published
+    rightly = Pump._publish
 
-    async def published(self: Any, action: Any, queue: str, job: Any) -> bool:
-        fact = self._scribe.dispatched(action.entry.task_id, job.attempt, queue, None)
-        await self._facts.append_durably([fact])
-        return await rightly(self, action, queue, job)
+    async def publish(self: Any, actions: Any) -> Any:
+        jobs = [(action.entry, job) for action in actions if (job := action.job()) is not None]
+        facts = [
+            self._scribe.dispatched(entry.task_id, job.attempt, self._queue_of(job.type), None) for entry, job in jobs
+        ]
+        await self._facts.append_durably(facts)
+        return await rightly(self, actions)
 
-    Pump._published = published  # type: ignore[method-assign]
+    Pump._publish = publish  # type: ignore[method-assign]
 
 
 def no_return_check() -> None:
     """A job that the broker returns counts as queued."""
     from streamapp.queue import JobPublisher, Unroutable
 
-    rightly = JobPublisher.publish
+    rightly = JobPublisher.publish_all
 
-    async def publish(self: Any, queue: str, job: Any) -> None:
-        try:
-            await rightly(self, queue, job)
-        except Unroutable:
-            return
+    async def publish_all(self: Any, window: Any) -> Any:
+        return [None if isinstance(answer, Unroutable) else answer for answer in await rightly(self, window)]
 
-    JobPublisher.publish = publish  # type: ignore[method-assign]
+    JobPublisher.publish_all = publish_all  # type: ignore[method-assign]
 
 
 def ack_before_outcome() -> None:
