@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import aiohttp
+from aiokafka.errors import KafkaError
 
 from bench import usage
 from bench.stand import Stand
@@ -38,7 +39,7 @@ async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleP
     ends = {(topic, partition): end for partition, end in (await kafka.ends(topic)).items() if end}
     group = stand.made.names.app_id(role)
     limit = time.monotonic() + LIMIT_SECONDS
-    while not ends.items() <= (await kafka.offsets(group)).items():
+    while not ends.items() <= (await _committed(kafka, group)).items():
         if time.monotonic() > limit:
             raise TimeoutError(f"{role} has not folded everything within {LIMIT_SECONDS:g} s")
         await asyncio.sleep(0.1)
@@ -73,6 +74,14 @@ async def lookup(url: str, tasks: int) -> dict[str, float]:
             took.append((time.perf_counter() - begun) * 1000)
     ranked = sorted(took)
     return {f"p{share * 100:g}": ranked[int(share * (len(ranked) - 1))] for share in (0.5, 0.99, 0.999)}
+
+
+async def _committed(kafka: Kafka, group: str) -> dict[tuple[str, int], int]:
+    """What the group has committed; nothing as long as nobody has heard of it."""
+    try:
+        return await kafka.offsets(group)
+    except KafkaError:
+        return {}
 
 
 async def _first_fold(process: RoleProcess) -> float:
