@@ -4,7 +4,6 @@ py-amqp waits for the confirm of each message before it sends the next one on a 
 each with a producer of its own from Celery's pool, as a web server's would.
 """
 
-import json
 import threading
 import time
 import uuid
@@ -75,7 +74,7 @@ class Producer:
         backend = self._app.backend
         keys = [backend.get_key_for_task(each).decode() for each in ids]
         last_at = results.wait(self._redis, keys)
-        found = [json.loads(value) for value in results.read(self._redis, keys)]
+        found = results.read(self._redis, keys)
         failed = [each for each in found if each["status"] != "SUCCESS"]
         if failed:
             raise RuntimeError(f"{len(failed)} tasks failed, for example {failed[0]}")

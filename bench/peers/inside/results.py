@@ -3,8 +3,10 @@
 One EXISTS asks for hundreds of keys, and nothing is asked for before the last task was published.
 """
 
+import json
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from redis import Redis
 
@@ -26,11 +28,11 @@ def wait(redis: Redis, keys: Sequence[str]) -> float:
     return time.monotonic()
 
 
-def read(redis: Redis, keys: Sequence[str]) -> list[bytes]:
-    """The values of keys that are there."""
-    found: list[bytes] = []
+def read(redis: Redis, keys: Sequence[str]) -> list[Any]:
+    """The values of keys that are there, as JSON."""
+    found: list[Any] = []
     for start in range(0, len(keys), CHUNK):
-        found += redis.mget(keys[start : start + CHUNK])
+        found += [json.loads(value) for value in redis.mget(keys[start : start + CHUNK]) if value is not None]
     return found
 
 

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import uvloop
 from redis import Redis
 
@@ -74,7 +73,7 @@ class Producer:
     def _finish(self, ids: list[str]) -> None:
         keys = [f"{prefix(self._run)}:{each}" for each in ids]
         last_at = results.wait(self._redis, keys)
-        found = [orjson.loads(value) for value in results.read(self._redis, keys)]
+        found = results.read(self._redis, keys)
         failed = [each for each in found if each["is_err"]]
         if failed:
             raise RuntimeError(f"{len(failed)} tasks failed, for example {failed[0]}")

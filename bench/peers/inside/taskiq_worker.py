@@ -1,6 +1,5 @@
 """The worker of the Taskiq peer: its receiver on uvloop in one process, which says when it is ready."""
 
-import asyncio
 from typing import Any
 
 import uvloop
@@ -27,7 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except asyncio.CancelledError:
-        talk.say("ended")
+    main()

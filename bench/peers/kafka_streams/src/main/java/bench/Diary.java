@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
@@ -56,6 +57,11 @@ final class Diary implements AutoCloseable {
     return true;
   }
 
+  /** Take every member out of the group. */
+  void leaveGroup() throws InterruptedException, ExecutionException {
+    admin.removeMembersFromConsumerGroup(application, new RemoveMembersFromConsumerGroupOptions()).all().get();
+  }
+
   /** Delete the changelog and the group: they were made for this run. */
   void forget() throws InterruptedException, ExecutionException {
     String changelog = application + "-" + Folding.STORE + "-changelog";
@@ -67,6 +73,7 @@ final class Diary implements AutoCloseable {
       }
     }
     try {
+      leaveGroup();
       admin.deleteConsumerGroups(List.of(application)).all().get();
     } catch (ExecutionException error) {
       if (!(error.getCause() instanceof GroupIdNotFoundException)) {

@@ -25,8 +25,8 @@ import org.apache.kafka.streams.state.Stores;
 
 /**
  * One run of the peer. The first line of input has the settings; then come commands: {@code go} folds the topic until
- * every fact is committed, {@code dump} writes the table into a file, {@code forget} deletes what the run has in Kafka,
- * {@code bye} ends.
+ * every fact is committed, or restores the table; {@code dump} writes it into a file; {@code bye} ends. In the mode
+ * {@code forget} nothing is run: what the application has in Kafka is deleted.
  */
 public final class Main {
   private final Talk talk = new Talk();
@@ -45,22 +45,31 @@ public final class Main {
 
   private void run() throws Exception {
     try (Diary diary = new Diary(settings.get("kafka"), settings.get("topic"), settings.get("application"))) {
-      Map<Integer, Long> ends = diary.ends();
-      long facts = ends.values().stream().mapToLong(Long::longValue).sum();
-      KafkaStreams streams = new KafkaStreams(topology(ends), properties());
-      streams.setGlobalStateRestoreListener(restoring);
-      streams.setUncaughtExceptionHandler(
-          error -> {
-            error.printStackTrace();
-            return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
-          });
-      talk.say("ready", Map.of("facts", facts));
-      for (Map<String, String> command = talk.next(); obey(command, streams, diary, ends); command = talk.next()) {
-        talk.say("obeyed", Map.of());
+      if (settings.get("mode").equals("forget")) {
+        diary.forget();
+      } else {
+        run(diary);
       }
-      streams.close(Duration.ofSeconds(30));
     }
     talk.say("bye", Map.of());
+  }
+
+  private void run(Diary diary) throws Exception {
+    Map<Integer, Long> ends = diary.ends();
+    KafkaStreams streams = new KafkaStreams(topology(ends), properties());
+    streams.setGlobalStateRestoreListener(restoring);
+    streams.setUncaughtExceptionHandler(
+        error -> {
+          error.printStackTrace();
+          return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+        });
+    talk.say("ready", Map.of("facts", ends.values().stream().mapToLong(Long::longValue).sum()));
+    for (Map<String, String> command = talk.next(); obey(command, streams, diary, ends); command = talk.next()) {
+      talk.say("obeyed", Map.of());
+    }
+    streams.close(Duration.ofSeconds(30));
+    // Kafka Streams stays a member until its session runs out: whoever comes next would wait for that.
+    diary.leaveGroup();
   }
 
   /** False: it was the last command. */
@@ -69,10 +78,6 @@ public final class Main {
     switch (command.get("do")) {
       case "go" -> talk.say("done", go(streams, diary, ends));
       case "dump" -> dump(streams, Path.of(command.get("file")));
-      case "forget" -> {
-        streams.close(Duration.ofSeconds(30));
-        diary.forget();
-      }
       case "bye" -> {
         return false;
       }
