@@ -73,7 +73,8 @@ class Child:
                 text=True,
             )
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self.tell(**settings)
 
     def __enter__(self) -> Self:
@@ -138,18 +139,19 @@ class Child:
                 if is_alive(each):
                     with suppress(ProcessLookupError):
                         os.kill(each.pid, signal.SIGKILL)
+        self._listener.join(STOP_SECONDS)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                found = json.loads(line)
-            except ValueError:
-                found = line
-            if isinstance(found, dict):
-                self._events.put(found)
-            else:
-                with self.log_file.open("a") as log:
+        with self._process.stdout as lines, self.log_file.open("a") as log:
+            for line in lines:
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    found = line
+                if isinstance(found, dict):
+                    self._events.put(found)
+                else:
                     log.write(line)
         self._events.put(None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("streamapp", "agents", "tables", "brokers")
+PACKAGES = ("streamapp", "agents", "tables", "brokers", "bench")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_LINES = 300
 MEDIAN_LINES = 120
