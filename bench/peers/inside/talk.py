@@ -36,7 +36,9 @@ def end_with_starter() -> None:
     """From now on, end with SIGTERM when nobody is left to give commands. For processes that take none."""
 
     def wait() -> None:
-        sys.stdin.read()
+        # Not through sys.stdin: a child forked meanwhile would wait for ever for the lock that is held there.
+        while os.read(0, 4096):
+            continue
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
