@@ -105,6 +105,7 @@ class Crew:
             "kafka": endpoints.kafka,
             "rabbitmq_url": endpoints.rabbitmq_url,
             "redis_url": endpoints.redis_url,
+            "topic_settings": {"flush.messages": str(endpoints.flush_messages)} if endpoints.flush_messages else {},
             **self.settings,
         }
         children: dict[str, Child] = {}

@@ -25,11 +25,14 @@ class Endpoints:
         kafka: `host:port`.
         rabbitmq_url: AMQP URL with user and password.
         redis_url: Redis URL with the database's number. Whether Redis persists is its starter's choice.
+        flush_messages: `flush.messages` of the topics that a peer makes for its events, as streamapp's own have it in
+            the durable profile; None leaves it to Kafka.
     """
 
     kafka: str
     rabbitmq_url: str
     redis_url: str
+    flush_messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

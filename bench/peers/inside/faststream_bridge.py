@@ -18,7 +18,8 @@ async def create_topic(settings: dict[str, Any]) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings["kafka"])
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic(settings["run"]), PARTITIONS, 1)])
+        name, config = topic(settings["run"]), settings["topic_settings"]
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=config)])
     finally:
         await admin.close()
 

@@ -82,7 +82,10 @@ async function forget() {
 }
 
 await admin.connect();
-await admin.createTopics({ topics: [{ topic: topic(settings), numPartitions: PARTITIONS, replicationFactor: 1 }] });
+const configEntries = Object.entries(settings.topic_settings).map(([name, value]) => ({ name, value }));
+await admin.createTopics({
+  topics: [{ topic: topic(settings), numPartitions: PARTITIONS, replicationFactor: 1, configEntries }],
+});
 await producer.connect();
 say("ready");
 await obeyCommands(async (command) => {

@@ -64,8 +64,9 @@ public final class Main {
           return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
     talk.say("ready", Map.of("facts", ends.values().stream().mapToLong(Long::longValue).sum()));
-    for (Map<String, String> command = talk.next(); obey(command, streams, diary, ends); command = talk.next()) {
-      talk.say("obeyed", Map.of());
+    boolean more = true;
+    while (more) {
+      more = obey(talk.next(), streams, diary, ends);
     }
     streams.close(Duration.ofSeconds(30));
     // Kafka Streams stays a member until its session runs out: whoever comes next would wait for that.
@@ -77,7 +78,10 @@ public final class Main {
       throws Exception {
     switch (command.get("do")) {
       case "go" -> talk.say("done", go(streams, diary, ends));
-      case "dump" -> dump(streams, Path.of(command.get("file")));
+      case "dump" -> {
+        dump(streams, Path.of(command.get("file")));
+        talk.say("dumped", Map.of());
+      }
       case "bye" -> {
         return false;
       }
