@@ -125,14 +125,14 @@ class Child:
         if self._process.poll() is None:
             family = [each for each in (identify(self.pid), *descendants(self.pid)) if each is not None]
             self._process.terminate()
-        with suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(STOP_SECONDS)
+        with suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
         left = [each for each in family if each.pid != self.pid]
         if not wait_until(lambda: not any(map(is_alive, left)), 1.0):
             for each in left:

@@ -1,6 +1,7 @@
 """The bridge of the FastStream peer: a batch of events is checked, published with confirms, and only then committed."""
 
 import asyncio
+import signal
 from typing import Any
 
 import uvloop
@@ -46,7 +47,11 @@ async def work(settings: dict[str, Any]) -> None:
     await rabbit.declare_queue(queue(run))
     await kafka.start()
     talk.say("ready")
-    await asyncio.Event().wait()
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    await told.wait()
+    await kafka.stop()
+    await rabbit.stop()
 
 
 def main() -> None:

@@ -76,10 +76,13 @@ async function begin() {
 await queue.waitUntilReady();
 await consumer.connect();
 say("ready");
-await obeyCommands(async (command) => {
-  if (command.do === "begin") {
+await obeyCommands(
+  async (command) => {
+    if (command.do !== "begin") {
+      throw new Error(`no such command: ${command.do}`);
+    }
     await begin();
-  } else {
-    throw new Error(`no such command: ${command.do}`);
-  }
-});
+  },
+  // It leaves its group, which cannot be deleted otherwise.
+  () => consumer.disconnect(),
+);

@@ -67,10 +67,6 @@ async function pace(perSecond, seconds) {
 }
 
 async function forget() {
-  await producer.disconnect();
-  await admin.deleteGroups([group(settings)]);
-  await admin.deleteTopics({ topics: [topic(settings)] });
-  await admin.disconnect();
   const redis = new Redis(settings.redis_url);
   for await (const keys of redis.scanStream({ match: `${settings.run}:*`, count: 1000 })) {
     if (keys.length > 0) {
@@ -78,6 +74,13 @@ async function forget() {
     }
   }
   redis.disconnect();
+  await producer.disconnect();
+  await admin.deleteTopics({ topics: [topic(settings)] });
+  const { groups } = await admin.listGroups();
+  if (groups.some((each) => each.groupId === group(settings))) {
+    await admin.deleteGroups([group(settings)]);
+  }
+  await admin.disconnect();
   say("forgotten");
 }
 

@@ -22,10 +22,17 @@ export function sleep(seconds) {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
-// Call obey for each command until nobody is left to give one, and end. An error ends the process with status 1.
-export async function obeyCommands(obey) {
+// Call obey for each command. End, after what the caller has to do then, on SIGTERM or when nobody is left to give a
+// command. An error ends the process with status 1.
+export async function obeyCommands(obey, farewell = async () => {}) {
+  let ending = null;
+  function end() {
+    ending ??= farewell().then(() => process.exit(0));
+    return ending;
+  }
+  process.on("SIGTERM", end);
   for await (const line of lines) {
     await obey(JSON.parse(line));
   }
-  process.exit(0);
+  await end();
 }
