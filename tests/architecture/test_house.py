@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("streamapp", "agents", "tables", "brokers")
+PACKAGES = ("streamapp", "agents", "tables", "brokers", "bench")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_LINES = 300
 MEDIAN_LINES = 120
@@ -104,8 +104,8 @@ def test_the_domain_uses_nothing_but_pure_parts_of_the_standard_library(path):
 
 @every_module
 def test_only_one_module_reads_the_environment(path):
-    """Whoever starts processes (`brokers`, the cli) hands the environment on to them."""
-    if _name(path).startswith(("brokers/", "streamapp/cli/", "streamapp/settings/environment.py")):
+    """Whoever starts processes (`brokers`, the cli, `bench`) hands the environment on to them."""
+    if _name(path).startswith(("bench/", "brokers/", "streamapp/cli/", "streamapp/settings/environment.py")):
         return
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}:
