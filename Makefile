@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test faults up down setup check lint types contracts tools format clean
+.PHONY: demo test faults bench up down setup check lint types contracts tools format clean
 
 demo: setup  ## set everything up, run the system on real input, print what the diary says
 	$(BIN)/streamapp demo
@@ -14,6 +14,9 @@ test: setup tools check  ## everything: style, types, import contracts, all test
 
 faults: setup tools  ## every fault, also the long ones, on real brokers; ends with a table
 	$(BIN)/pytest -m "long or not long" tests/faults tests/model tests/e2e/test_replay.py
+
+bench: setup  ## streamapp beside its peers, on brokers of its own; prints a table and writes bench/results/
+	$(BIN)/python -m bench
 
 up: setup  ## start brokers and every role, and keep them running
 	$(BIN)/streamapp up
