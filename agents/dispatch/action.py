@@ -21,5 +21,5 @@ class Action:
         entry, decision = self.entry, self.decision
         if not isinstance(decision, Publish) or entry.policy is None or entry.type is None:
             return None
-        timeout, trace = entry.policy.timeout_seconds, entry.traceparent
-        return Job(entry.task_id, decision.attempt, entry.type, entry.payload, timeout, trace)
+        timeout, trace, first = entry.policy.timeout_seconds, entry.traceparent, entry.progress.first_attempt
+        return Job(entry.task_id, decision.attempt, entry.type, entry.payload, timeout, trace, first)
