@@ -1,4 +1,8 @@
-"""Dedup: one small record per task that has ended, for ever, so that its id is recognised again. Fed by dispatch."""
+"""Dedup: one record per task that has ended, for ever, so that its id is recognised again. Fed by dispatch.
+
+Small, unless the task has failed for good: then the record has what a requeue needs. It stays while the task is open
+again, and is followed by that of the next end.
+"""
 
 from collections.abc import Mapping
 

@@ -17,6 +17,7 @@ def task_view(task: Task, topic: str, partition: int) -> dict[str, Any]:
         "type": task.type,
         "attempt": task.progress.attempt,
         "failures": task.progress.failures,
+        "requeues": task.requeues,
         "acceptedAt": _time(task.accepted_at),
         "endedAt": _time(task.ended_at),
         "notBefore": _time(task.not_before),
@@ -79,6 +80,9 @@ def _attempts(history: list[Entry]) -> list[dict[str, Any]]:
             case "TaskRetryScheduled":
                 attempt["scheduledAt"] = at
                 attempt["reason"] = entry.detail.get("reason")
+            case "TaskRequeued":
+                attempt["scheduledAt"] = at
+                attempt["reason"], attempt["requeuedBy"] = entry.detail.get("reason"), entry.detail.get("actor")
             case "TaskDispatched":
                 attempt["dispatchedAt"] = attempt["dispatchedAt"] or at
             case "TaskExecutionStarted":

@@ -24,8 +24,8 @@ class Action:
         entry, decision = self.entry, self.decision
         if not isinstance(decision, Publish) or entry.policy is None or entry.type is None:
             return None
-        timeout, trace = entry.policy.timeout_seconds, entry.traceparent
-        return Job(entry.task_id, decision.attempt, entry.type, entry.payload, timeout, trace)
+        timeout, trace, first = entry.policy.timeout_seconds, entry.traceparent, entry.progress.first_attempt
+        return Job(entry.task_id, decision.attempt, entry.type, entry.payload, timeout, trace, first)
 
     def fact(self, scribe: Scribe, queue_of: Callable[[str], str]) -> AnyFact | None:
         """What the diary is told once the action has come true; None if nothing was decided that it could be told."""

@@ -3,11 +3,11 @@
 import asyncio
 
 from agents.dispatch.pump import Pump
-from streamapp.domain.facts import AnyFact, TaskDispatched, TaskExecutionStarted
-from streamapp.domain.outbox import Memory, Open, remember
+from streamapp.domain.facts import AnyFact, TaskDispatched, TaskExecutionStarted, TaskRequeued
+from streamapp.domain.outbox import Closed, Memory, Open, later
 from streamapp.domain.progress import State
 from streamapp.domain.totals import Unreadable
-from streamapp.domain.views import outbox_rows
+from streamapp.domain.views import Outbox
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.engine import StreamApp
 from streamapp.stream.horizon import Gates, Probe
@@ -20,6 +20,10 @@ from tables.pending import Pending
 
 NAME = "dispatch"
 RECORDS_BETWEEN_YIELDS = 200
+CANNOT_REQUEUE = (
+    "a task cannot be requeued: its entry was closed by an earlier version, which kept nothing of it. "
+    "`streamapp replay dispatch --wipe` folds the outbox anew, and what was asked for meanwhile is done then"
+)
 
 log = get_log(__name__)
 
@@ -38,7 +42,7 @@ class Dispatch(Resident):
 
     async def fold(self, batch: RecordBatch) -> None:
         """Fold a batch, make it durable, then let the pump see it."""
-        touched: dict[bytes, Memory] = {}
+        outbox: Outbox[bytes] = Outbox(lambda key: self._memory(batch.partition, key))
         started: list[tuple[str, int]] = []
         for number, record in enumerate(batch.records):
             if number % RECORDS_BETWEEN_YIELDS == 0:
@@ -46,24 +50,26 @@ class Dispatch(Resident):
             item = read(record.key, record.value, record.offset, record.at)
             if isinstance(item, Unreadable):
                 continue  # the diary names it among the unreadable; nothing can be due because of it
-            key = item.fact.task_id.encode()
-            memory = touched.get(key) or self._memory(batch.partition, key)
-            memory = touched[key] = remember(memory, item)
+            memory = outbox.tell(item.fact.task_id.encode(), item)
             if isinstance(memory, Open) and memory.queue and _tells_a_start(item.fact, memory):
                 started.append((memory.queue, memory.dispatched_at))
-        closed, entries = outbox_rows(touched)
-        # Closed first: an entry that is in both tables after a crash has ended, whatever the open one says.
-        await self._dedup.write(batch.partition, closed, batch.end)
-        await self._pending.write(batch.partition, entries, batch.end)
+            elif isinstance(item.fact, TaskRequeued) and _keeps_too_little(memory):
+                log.warning(CANNOT_REQUEUE, task=item.fact.task_id, partition=batch.partition, offset=item.offset)
+        # Closed first: of an entry that is in both tables after a crash the later one holds, and a closed one that
+        # is to be opened again stays in its table, so that nothing is in none.
+        await self._dedup.write(batch.partition, outbox.closed, batch.end)
+        await self._pending.write(batch.partition, outbox.entries, batch.end)
         self._pump.moved_on(started)
         if self._gates.advance(batch.partition, batch.end):
             await self._open(batch.partition)
         elif self._gates.is_open(batch.partition):
-            self._pump.changed(batch.partition, touched)
+            self._pump.changed(batch.partition, outbox.touched)
 
     def _memory(self, partition: int, key: bytes) -> Memory | None:
         closed = self._dedup.get(partition, key)
-        return self._pending.get(partition, key) if closed is None else closed
+        if closed is not None and closed.kept is None:
+            return closed
+        return later(closed, self._pending.get(partition, key))
 
     async def _open(self, partition: int) -> None:
         due = await self._pump.open(partition)
@@ -122,6 +128,11 @@ def _tells_a_start(fact: AnyFact, memory: Open) -> bool:
     if not isinstance(fact, TaskDispatched | TaskExecutionStarted) or fact.attempt != memory.progress.attempt:
         return False
     return memory.progress.state is State.RUNNING
+
+
+def _keeps_too_little(memory: Memory) -> bool:
+    """Whether it is the row of a task that has failed for good, written when nothing could open it again."""
+    return isinstance(memory, Closed) and memory.state is State.FAILED_PERMANENTLY and memory.kept is None
 
 
 def register(app: StreamApp, plan: TopicPlan, dispatch: Dispatch) -> None:

@@ -9,17 +9,26 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from streamapp.api.models import AcceptedTask, Batch, BatchAnswer, HealthAnswer, ProblemDocument
+from streamapp.api.models import AcceptedTask, Batch, BatchAnswer, HealthAnswer, ProblemDocument, RequeueAnswer
 from streamapp.api.problems import CONTENT_TYPE
 from streamapp.api.reading import IDEMPOTENCY_KEY, TRACEPARENT
 from streamapp.api.tasks import JSON
 from streamapp.settings import Settings
 from streamapp.tasktypes import Registry
 from streamapp.wire import json
-from streamapp.wire.submissions import Submission
+from streamapp.wire.submissions import MAX_REQUEUED, RequeueRequest, Submission
 
 _REFERENCE = "#/components/schemas/"
-_MODELS: tuple[type[BaseModel], ...] = (AcceptedTask, Batch, BatchAnswer, HealthAnswer, ProblemDocument, Submission)
+_MODELS: tuple[type[BaseModel], ...] = (
+    AcceptedTask,
+    Batch,
+    BatchAnswer,
+    HealthAnswer,
+    ProblemDocument,
+    RequeueAnswer,
+    RequeueRequest,
+    Submission,
+)
 
 _SUBMISSION_PROBLEMS = {
     400: "not JSON, or a bad header",
@@ -40,6 +49,7 @@ class Description:
         links = {
             "tasks": "/v1/tasks",
             "batch": "/v1/tasks:batch",
+            "requeues": "/v1/requeues",
             "diary": f"{diary}/v1/tasks",
             "live": "/livez",
             "ready": "/readyz",
@@ -70,6 +80,7 @@ def openapi(settings: Settings, registry: Registry) -> dict[str, Any]:
             "/v1/tasks": {"post": _submit(settings)},
             "/v1/tasks:batch": {"post": _submit_batch(settings)},
             "/v1/tasks/{taskId}": {"get": _look_up()},
+            "/v1/requeues": {"post": _requeue(settings)},
             "/livez": {"get": _health("Whether the process lives", {200: "it does"})},
             "/readyz": {"get": _health("Whether tasks can be accepted now", {200: "yes", 503: "no, and why"})},
             "/openapi.json": {"get": _document("This document")},
@@ -129,6 +140,20 @@ def _submit_batch(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _requeue(settings: Settings) -> dict[str, Any]:
+    problems = {status: text for status, text in _SUBMISSION_PROBLEMS.items() if status != 413}
+    return {
+        "summary": f"Try up to {MAX_REQUEUED} tasks again that have failed for good",
+        "operationId": "requeueTasks",
+        "parameters": _parameters("the same key with the same actor and reason: no second attempt")[:1],
+        "requestBody": _body(RequeueRequest, settings),
+        "responses": {
+            "202": _answer("recorded and acknowledged by Kafka; what each does is in its history", RequeueAnswer),
+            **_problems({**problems, 413: "body too large"}),
+        },
+    }
+
+
 def _look_up() -> dict[str, Any]:
     parameter = {"name": "taskId", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
@@ -149,14 +174,14 @@ def _document(summary: str) -> dict[str, Any]:
     return {"summary": summary, "responses": {"200": {"description": "a JSON object", "content": content}}}
 
 
-def _parameters() -> list[dict[str, Any]]:
+def _parameters(same_key: str = "the same key: the same task, for ever") -> list[dict[str, Any]]:
     key = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
     return [
         {
             "name": IDEMPOTENCY_KEY,
             "in": "header",
             "schema": key,
-            "description": "the same key: the same task, for ever",
+            "description": same_key,
         },
         {"name": TRACEPARENT, "in": "header", "schema": {"type": "string"}, "description": "W3C Trace Context"},
     ]

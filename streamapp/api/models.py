@@ -35,6 +35,34 @@ class FieldProblem(_Answer):
     detail: str
 
 
+class Place(_Answer):
+    """Where a fact lies in the diary."""
+
+    topic: str
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+
+
+class RequeuedTask(_Answer):
+    """The diary holds the TaskRequeued of this task. What it does is in the task's history."""
+
+    taskId: str
+    position: Place
+
+
+class NotRequeued(_Answer):
+    """Nothing was recorded, or nobody can say."""
+
+    taskId: str
+    outcome: Literal["unknown", "refused"]
+
+
+class RequeueAnswer(_Answer):
+    """One for each task, in the order of the request."""
+
+    requeues: list[RequeuedTask]
+
+
 class ProblemDocument(_Answer):
     """RFC 9457. Switch on `type`; `detail` is for people."""
 
@@ -54,6 +82,12 @@ class ProblemDocument(_Answer):
     links: Annotated[dict[str, str] | None, Field(description="404 of a task: where to look it up")] = None
     items: Annotated[
         "list[AcceptedItem | ProblemDocument] | None", Field(description="a batch of which nothing was accepted")
+    ] = None
+    requeues: Annotated[
+        list[RequeuedTask | NotRequeued] | None, Field(description="503 of a request to requeue: task by task")
+    ] = None
+    idempotencyKey: Annotated[
+        str | None, Field(description="503 of a request to requeue: with this key the same request is the same facts")
     ] = None
 
 

@@ -22,10 +22,11 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "payload-too-large": (413, "The payload is too large"),
     "unsupported-media-type": (415, "Only plain JSON is read"),
     "invalid-submission": (422, "The submission is not valid"),
+    "invalid-requeue": (422, "The request to requeue is not valid"),
     "http-error": (400, "The request was refused"),
     "internal-error": (500, "A fault of streamapp"),
     "refused": (503, "The diary cannot be written now; nothing was recorded"),
-    "outcome-unknown": (503, "Kafka has not acknowledged in time; the task may be recorded or not"),
+    "outcome-unknown": (503, "Kafka has not acknowledged in time; it may be recorded or not"),
 }
 """Slug → status and title."""
 

@@ -12,11 +12,13 @@ from aiohttp import web
 
 from streamapp import composition, telemetry
 from streamapp.api.connections import Runner
+from streamapp.api.cors import CrossOrigin
 from streamapp.api.description import Description
 from streamapp.api.draining import IN_FLIGHT, InFlight
 from streamapp.api.errors import answer_problems
 from streamapp.api.health import Health
 from streamapp.api.reception import Reception
+from streamapp.api.requeues import Requeues
 from streamapp.api.tasks import Tasks
 from streamapp.clock import Clock, SystemClock, rfc3339
 from streamapp.domain.errors import ConfigurationError
@@ -40,25 +42,28 @@ def build(
 ) -> web.Application:
     """The application. `facts` must be started and stopped by the caller."""
     api = settings.api
+    scribe = Scribe(ROLE, settings.instance, lambda: rfc3339(clock.now_ms()))
     reception = Reception(
         registry,
         facts,
-        Scribe(ROLE, settings.instance, lambda: rfc3339(clock.now_ms())),
+        scribe,
         new_task_id,
         allow_unregistered_types=api.allow_unregistered_types,
         append_timeout_seconds=api.append_timeout_seconds,
         retry_after_seconds=api.retry_after_seconds,
     )
     tasks = Tasks(settings, reception)
+    requeues = Requeues(settings, facts, scribe, new_task_id)
     health = Health(facts, api.retry_after_seconds)
     description = Description(settings, registry)
     in_flight = InFlight()
-    middlewares = [in_flight.middleware, answer_problems]
+    middlewares = [in_flight.middleware, CrossOrigin(settings.dashboard_origins).middleware, answer_problems]
     application = web.Application(middlewares=middlewares, client_max_size=api.max_body_bytes)
     application[IN_FLIGHT] = in_flight
     application.router.add_post("/v1/tasks", tasks.submit)
     application.router.add_post("/v1/tasks:batch", tasks.submit_batch)
     application.router.add_get("/v1/tasks/{task_id}", tasks.look_up)
+    application.router.add_post("/v1/requeues", requeues.requeue)
     application.router.add_get("/livez", health.live)
     application.router.add_get("/readyz", health.ready)
     application.router.add_get("/openapi.json", description.openapi)

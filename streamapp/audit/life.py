@@ -15,6 +15,7 @@ from streamapp.domain.facts import (
     TaskExecutionFailed,
     TaskExecutionStarted,
     TaskFailedPermanently,
+    TaskRequeued,
     TaskRetryScheduled,
 )
 from streamapp.domain.policy import Policy, delay_ms
@@ -67,9 +68,18 @@ def no_invention(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
 
 
 def completeness(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
-    """Every accepted task has one terminal fact that counts, and the fold agrees; or says what it awaits."""
+    """Every accepted task has one terminal fact that counts, and one more for each requeue that had an effect.
+
+    The fold agrees; where there is none yet, it says what is awaited.
+    """
     for story in diary.stories.values():
         accepted, end, task = story.accepted, story.end(), story.task
+        effective = len(story.rounds) - 1
+        verdict.counts["requeues"] += effective
+        verdict.counts["requeues without effect"] += sum(1 for _ in story.of(TaskRequeued)) - effective
+        if task.requeues != effective:
+            said = f"the fold says requeued {task.requeues} times, and {effective} times it had failed for good"
+            verdict.object(story.task_id, said, _last(story))
         if accepted is None:
             if task.state not in (State.UNKNOWN, State.REJECTED):
                 verdict.object(story.task_id, f"{task.state}, and nobody accepted it", story.where(story.facts[-1]))
@@ -81,7 +91,7 @@ def completeness(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
         if end is not None:
             terminal = [item for item in story.facts if isinstance(item.fact, TaskFailedPermanently)]
             terminal += [item for item in story.facts if isinstance(item.fact, TaskExecutionCompleted)]
-            verdict.counts["terminal facts that do not count"] += len(terminal) - 1
+            verdict.counts["terminal facts that do not count"] += len(terminal) - len(story.rounds)
         elif evidence.drained:
             verdict.object(story.task_id, f"has not ended: {task.state}, attempt {task.progress.attempt}", _last(story))
         else:
@@ -89,7 +99,7 @@ def completeness(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
 
 
 def retries(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
-    """Attempts follow one another, and the policy of TaskAccepted: how many, and not before when."""
+    """Attempts follow one another, and the policy of TaskAccepted: how many since the last requeue, not before when."""
     for story in diary.stories.values():
         accepted = story.accepted
         if accepted is None or not isinstance(accepted.fact, TaskAccepted):
@@ -97,8 +107,11 @@ def retries(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
         verdict.judged += 1
         scheduled = list(story.of(TaskRetryScheduled))
         numbers = [item.fact.attempt for item in scheduled]  # type: ignore[union-attr]
-        if sorted(set(numbers)) != list(range(2, 2 + len(set(numbers)))):
-            verdict.object(story.task_id, f"attempts scheduled: {numbers}", _last(story))
+        requeued = [found.first for found in story.rounds[1:]]
+        opened = sorted({*numbers, *requeued})
+        if opened != list(range(2, 2 + len(opened))):
+            said = f"attempts scheduled: {numbers}" + (f", requeued: {requeued}" if requeued else "")
+            verdict.object(story.task_id, said, _last(story))
         for item in scheduled:
             _retry(story, item, accepted.fact.policy, verdict)
         for item in story.of(TaskFailedPermanently):
@@ -140,9 +153,11 @@ def _after_silence(story: Story, former: int, fact: TaskRetryScheduled, policy: 
 
 def _given_up(story: Story, told: Recorded, policy: Policy, verdict: Verdict) -> None:
     attempt = getattr(told.fact, "attempt", 0)
-    failed = [item.fact for item in story.of(TaskExecutionFailed) if item.offset < told.offset]
+    within = story.round_of(attempt)  # what failed before the task was requeued is not held against it
+    known = [item for item in story.facts if story.round_of(getattr(item.fact, "attempt", 0)) is within]
+    failed = [item.fact for item in known if isinstance(item.fact, TaskExecutionFailed) and item.offset < told.offset]
     final = any(not fact.retryable for fact in failed if isinstance(fact, TaskExecutionFailed))
-    scheduled = [item.fact for item in story.of(TaskRetryScheduled) if isinstance(item.fact, TaskRetryScheduled)]
+    scheduled = [item.fact for item in known if isinstance(item.fact, TaskRetryScheduled)]
     counted = {fact.attempt for fact in failed if isinstance(fact, TaskExecutionFailed) and fact.counted}
     # An attempt may fail while it is being given up for lost: the schedule of the next one knows nothing of it.
     failures = max(len(counted), max((fact.failures for fact in scheduled), default=0) + 1)

@@ -1,8 +1,6 @@
-"""The diary told task by task, once, for all rules: facts in order, what ended the task, and the fold's opinion of it.
+"""The diary told task by task, once, for all rules: facts in order, their rounds, and the fold's opinion of them.
 
-What ends a task is found here a second time, apart from the domain's state machine, from the one sentence of the design
-that decides it: an outcome counts with the highest token folded for its attempt, and the first counting terminal fact
-by offset is final.
+What begins and ends a round is found apart from the domain's state machine: see `rounds`.
 """
 
 from collections import defaultdict
@@ -10,28 +8,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from streamapp.audit.evidence import Line
-from streamapp.domain.facts import (
-    Recorded,
-    TaskAccepted,
-    TaskExecutionCompleted,
-    TaskExecutionFailed,
-    TaskExecutionStarted,
-    TaskFailedPermanently,
-    Token,
-)
+from streamapp.audit.rounds import Round, rounds_of
+from streamapp.domain.facts import Recorded, TaskAccepted
 from streamapp.domain.task import Task, apply
 from streamapp.wire import facts
 
 
 @dataclass(slots=True)
 class Story:
-    """One task: its facts in the order of their offsets, each id once, and the fold of them."""
+    """One task: its facts in the order of their offsets, each id once, its rounds, and the fold of it all."""
 
     task_id: str
     partition: int
     facts: list[Recorded] = field(default_factory=list)
     task: Task = field(default_factory=lambda: Task(""))
     repeated: int = 0
+    rounds: list[Round] = field(default_factory=lambda: [Round(1)])
 
     @property
     def accepted(self) -> Recorded | None:
@@ -45,29 +37,21 @@ class Story:
                 yield told
 
     def end(self) -> Recorded | None:
-        """The terminal fact that counts."""
-        highest: dict[int, Token] = {}
-        for told in self.facts:
-            match told.fact:
-                case TaskExecutionStarted() as fact if fact.token > highest.get(fact.attempt, fact.token):
-                    highest[fact.attempt] = fact.token
-                case TaskExecutionStarted() as fact:
-                    highest.setdefault(fact.attempt, fact.token)
-                case TaskExecutionCompleted() as fact if fact.token >= highest.get(fact.attempt, fact.token):
-                    return told
-                case TaskExecutionFailed() as fact if fact.token >= highest.get(fact.attempt, fact.token):
-                    highest[fact.attempt] = fact.token
-                case TaskFailedPermanently() as fact if fact.attempt >= self._last_attempt_before(told):
-                    return told
-        return None
+        """The terminal fact that counts now: that of the last round."""
+        return self.rounds[-1].end
+
+    def round_of(self, attempt: int) -> Round:
+        """The round that an attempt belongs to, whether or not it should have been there."""
+        return next(found for found in reversed(self.rounds) if found.first <= max(attempt, 1))
+
+    def requeued(self, attempt: int) -> Recorded | None:
+        """The TaskRequeued that opened this very attempt."""
+        found = self.round_of(attempt)
+        return found.opened if found.first == attempt else None
 
     def where(self, told: Recorded) -> str:
         """The place of a fact of this task."""
         return f"{self.partition}:{told.offset}"
-
-    def _last_attempt_before(self, told: Recorded) -> int:
-        before = (item.fact for item in self.facts if item.offset < told.offset)
-        return max((getattr(fact, "attempt", 0) for fact in before), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +83,6 @@ def tell(log: Iterable[Line]) -> Diary:
             continue
         seen[fact.task_id].add(fact.id)
         story.facts.append(told)
+    for story in stories.values():
+        story.rounds = rounds_of(story.facts)
     return Diary(stories, unreadable)

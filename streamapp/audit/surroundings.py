@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from streamapp.audit.evidence import Evidence
+from streamapp.audit.evidence import Evidence, Poll
 from streamapp.audit.findings import Verdict
 from streamapp.audit.story import Diary
 from streamapp.domain.progress import TERMINAL, State
@@ -41,15 +41,23 @@ def views(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
 
 
 def sessions(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
-    """Who asks twice never sees a task go back: attempts do not fall, and what has ended has ended."""
+    """Who asks twice never sees a task go back: attempts do not fall; what has ended has, until it is requeued."""
     last: dict[str, tuple[int, str]] = {}
     for poll in sorted(evidence.polls or (), key=lambda poll: poll.at):
         verdict.judged += 1
         attempt, state = last.get(poll.task_id, (0, ""))
-        if poll.attempt < attempt or (state in TERMINAL and poll.state != state):
+        moved = state in TERMINAL and (poll.state, poll.attempt) != (state, attempt)
+        if poll.attempt < attempt or (moved and not _requeued_since(diary, poll, state, attempt)):
             said = f"{poll.state} of attempt {poll.attempt} after {state} of attempt {attempt}"
             verdict.object(poll.task_id, said, f"at {poll.at}")
         last[poll.task_id] = (poll.attempt, poll.state)
+
+
+def _requeued_since(diary: Diary, poll: Poll, state: str, attempt: int) -> bool:
+    """Whether a requeue lies between what somebody saw last, a task that had failed for good, and what they see now."""
+    story = diary.stories.get(poll.task_id)
+    opened = [found.first for found in story.rounds[1:]] if story else []
+    return state == State.FAILED_PERMANENTLY and any(attempt < first <= poll.attempt for first in opened)
 
 
 def quarantine(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:

@@ -69,11 +69,11 @@ def effects(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
 def _after_the_end(
     story: Story, attempt: int, runs: list[int], starts: list[Recorded], incidents: Sequence[Incident], verdict: Verdict
 ) -> None:
-    end = story.end()
+    end = story.round_of(attempt).end
     if end is None:
         return
     # An attempt that was due already when a zombie of the one before it ended the task may still be run.
-    overtaken = getattr(end.fact, "attempt", attempt) < attempt
+    overtaken = isinstance(end.fact, TaskExecutionCompleted) and end.fact.attempt < attempt
     for run, start in zip(runs, starts, strict=False):
         if run <= end.at:
             continue
@@ -107,7 +107,7 @@ def dispatching(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
         if message_id != f"{task_id}:{attempt}" or story is None or story.accepted is None:
             verdict.object(task_id, f"a job {message_id} of a task that was never accepted", f"at {jobs[0].at}")
             continue
-        if attempt > 1 and not any(story.of(TaskRetryScheduled, attempt)):
+        if attempt > 1 and not any(story.of(TaskRetryScheduled, attempt)) and story.requeued(attempt) is None:
             verdict.object(task_id, f"attempt {attempt} published, and nothing had scheduled it", f"at {jobs[0].at}")
         if len(jobs) > 1:
             verdict.counts["jobs published again"] += len(jobs) - 1
@@ -140,7 +140,7 @@ def silence(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
                 continue
             verdict.judged += 1
             told = min((item.at for item in story.of(TaskDispatched, job.attempt)), default=None)
-            end = story.end()
+            end = story.round_of(job.attempt).end
             if told is not None and job.at > told:
                 what, since, excused = "its TaskDispatched", told, _overtaken(evidence.incidents, told, job.at)
             elif end is not None and job.at > end.at + AMQP_SECOND_MS:
@@ -167,10 +167,16 @@ def _overtaken(incidents: Sequence[Incident], told: int, published: int) -> bool
 
 
 def not_before(evidence: Evidence, diary: Diary, verdict: Verdict) -> None:
-    """No retry is published before its time."""
+    """No retry is published before its time, and none of what is requeued before somebody wanted it."""
     for jobs in _jobs(evidence).values():
         job = jobs[0]
         story = diary.stories.get(job.task_id)
+        requeued = story.requeued(job.attempt) if story else None
+        if requeued is not None:
+            verdict.judged += 1
+            if job.at + AMQP_SECOND_MS <= requeued.at:
+                said = f"attempt {job.attempt} published before it was requeued"
+                verdict.object(job.task_id, said, f"{job.at} < {requeued.at}")
         for told in story.of(TaskRetryScheduled, job.attempt) if story else ():
             verdict.judged += 1
             due = told.fact.not_before  # type: ignore[union-attr]
@@ -234,7 +240,7 @@ def _settled(story: Story, attempt: int, at: int) -> bool:
         later = not isinstance(told.fact, TaskAccepted) and getattr(told.fact, "attempt", 0) > attempt
         if outcome or later:
             return True
-    end = story.end()
+    end = story.round_of(attempt).end
     return end is not None and end.at <= at
 
 

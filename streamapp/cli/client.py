@@ -23,6 +23,16 @@ async def submit(settings: Settings, task: dict[str, Any], idempotency_key: str 
     return await call("POST", url, body=task, headers=headers)
 
 
+async def requeue(settings: Settings, request: dict[str, Any], idempotency_key: str) -> tuple[int, Any]:
+    """POST a request to requeue. Returns status and body.
+
+    Raises:
+        Unavailable: the api cannot be reached, or did not answer: sent again with the same key it is the same request.
+    """
+    url = f"http://{_host(settings.api.host)}:{settings.api.port}/v1/requeues"
+    return await call("POST", url, body=request, headers={"Idempotency-Key": idempotency_key})
+
+
 async def ask_diary(settings: Settings, path: str) -> tuple[int, Any]:
     """GET a view of the diary. Returns status and body.
 

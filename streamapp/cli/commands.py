@@ -14,8 +14,9 @@ from streamapp.cli import client, output
 from streamapp.cli.audit import audit
 from streamapp.cli.history import render
 from streamapp.cli.installation import Installation
-from streamapp.cli.output import NOT_WELL, OK, WRONG, emit, fail, reported, say, wait_for
+from streamapp.cli.output import NOT_WELL, OK, WRONG, emit, fail, print_problem, reported, say, wait_for
 from streamapp.cli.replay import replay, verify
+from streamapp.cli.requeue import requeue
 from streamapp.cli.setup import guard_of, rebuild_guard, setup, workers
 from streamapp.domain.errors import Unavailable
 from streamapp.producer.events import EventProducer
@@ -107,7 +108,7 @@ def submit(type: str, payload: str, task_id: str | None, idempotency_key: str | 
         output.console.print(f"{answer['taskId']}  partition {answer['partition']}, offset {answer['offset']}")
     if code != 202:
         if not as_json:
-            _print_problem(answer)
+            print_problem(answer)
         raise SystemExit(NOT_WELL)
 
 
@@ -140,7 +141,7 @@ def show(task_id: str, as_json: bool) -> None:
     elif code == 200:
         output.console.print(render(view), soft_wrap=True)
     else:
-        _print_problem(view)
+        print_problem(view)
     raise SystemExit(OK if code == 200 else NOT_WELL)
 
 
@@ -253,18 +254,13 @@ def _key(line: bytes) -> bytes | None:
     return event_id.encode() if isinstance(event_id, str) else None
 
 
-def _print_problem(problem: Any) -> None:
-    output.errors.print(f"{problem.get('title')}: {problem.get('detail')}", markup=False)
-    for item in problem.get("errors", []):
-        output.errors.print(f"  {item.get('pointer')}: {item.get('detail')}", markup=False)
-
-
 def _yes(value: object) -> str:
     return "–" if value is None else ("yes" if value else "no")
 
 
 main.add_command(audit)
 main.add_command(replay)
+main.add_command(requeue)
 main.add_command(verify)
 
 if __name__ == "__main__":

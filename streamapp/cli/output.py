@@ -8,6 +8,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from brokers import BrokerError
 from streamapp.domain.errors import ConfigurationError, StreamappError, Unavailable
@@ -35,6 +36,18 @@ def fail(message: str, code: int) -> NoReturn:
     """End the command with an error."""
     errors.print(f"streamapp: {message}", markup=False, soft_wrap=True)
     raise SystemExit(code)
+
+
+def print_problem(problem: Any) -> None:
+    """Say what an answer of the api or the diary says is wrong."""
+    errors.print(f"{problem.get('title')}: {problem.get('detail')}", markup=False)
+    for item in problem.get("errors", []):
+        errors.print(f"  {item.get('pointer')}: {item.get('detail')}", markup=False)
+
+
+def plain(text: str) -> Text:
+    """A text of somebody else's in a table: no markup of ours is looked for in it."""
+    return Text(text)
 
 
 def reported(command: Callable[P, R]) -> Callable[P, R]:

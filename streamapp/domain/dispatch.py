@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from streamapp.domain.outbox import Open
-from streamapp.domain.policy import BOUNDS, Policy, delay_ms
+from streamapp.domain.policy import LAST_ATTEMPT, Policy, delay_ms
 from streamapp.domain.progress import State
 
-LAST_ATTEMPT = int(BOUNDS["max_attempts"][1])
 MOST_FAILURES = 2**53
 """What a fact can carry. A stranger's facts may lead further; what is decided after them must still be readable."""
 

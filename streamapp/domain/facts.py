@@ -1,4 +1,4 @@
-"""The eight facts: what can be said about a task once it has happened.
+"""The nine facts: what can be said about a task once it has happened.
 
 A fact is past tense and never changed. Facts of one task lie in one Kafka partition, so their offsets order them; the
 time that counts is the broker's (`Recorded.at`), because clocks of two producers cannot be compared.
@@ -155,6 +155,20 @@ class TaskFailedPermanently(Fact):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequeued(Fact):
+    """Somebody wants a task that has failed for good to be tried again: `actor` says who, `reason` why.
+
+    The only fact that opens a new attempt after TaskFailedPermanently. Which one that is, and whether there is anything
+    to open, is the fold's to say: who appends this reads no view.
+    """
+
+    NAME: ClassVar[str] = "TaskRequeued"
+
+    actor: str
+    reason: str
+
+
 AnyFact: TypeAlias = (
     TaskAccepted
     | TaskRejected
@@ -164,6 +178,7 @@ AnyFact: TypeAlias = (
     | TaskExecutionFailed
     | TaskRetryScheduled
     | TaskFailedPermanently
+    | TaskRequeued
 )
 
 FACTS: tuple[type[AnyFact], ...] = (
@@ -175,6 +190,7 @@ FACTS: tuple[type[AnyFact], ...] = (
     TaskExecutionFailed,
     TaskRetryScheduled,
     TaskFailedPermanently,
+    TaskRequeued,
 )
 
 

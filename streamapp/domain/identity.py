@@ -44,6 +44,11 @@ def execution_id(name: str, task_id: str, attempt: int, worker: str, token: Toke
     return _digest(name, task_id, str(attempt), worker, str(token.epoch), str(token.claim))
 
 
+def requeued_id(task_id: str, actor: str, reason: str, request: str) -> str:
+    """TaskRequeued: from what it says and the request it came with, so that a repeated request is the same fact."""
+    return _digest("TaskRequeued", task_id, actor, reason, request)
+
+
 def task_id_of_key(idempotency_key: str) -> str:
     """The task id of an Idempotency-Key: the same for the same key, for ever, with nothing stored."""
     return "idem-" + _digest("Idempotency-Key", idempotency_key)

@@ -16,6 +16,9 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 """Least and greatest value of each field. Facts carry no other: one that did could not be read again."""
 
+LAST_ATTEMPT = int(BOUNDS["max_attempts"][1])
+"""The highest attempt that a fact can carry."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -4,7 +4,7 @@
 duplicates and history are its callers' business (`task`, `outbox`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from streamapp.domain.facts import (
@@ -16,9 +16,11 @@ from streamapp.domain.facts import (
     TaskExecutionStarted,
     TaskFailedPermanently,
     TaskRejected,
+    TaskRequeued,
     TaskRetryScheduled,
     Token,
 )
+from streamapp.domain.policy import LAST_ATTEMPT
 
 
 class State(StrEnum):
@@ -39,19 +41,32 @@ TERMINAL = frozenset({State.COMPLETED, State.FAILED_PERMANENTLY})
 WAITING = frozenset({State.UNKNOWN, State.REJECTED, State.ACCEPTED, State.RETRY_SCHEDULED})
 """States in which the current attempt has not been handed out yet."""
 
+MAX_REQUEUES_REMEMBERED = 100
+"""Requests to requeue whose ids are kept, the latest ones: a request that comes again is recognised among so many."""
+
 MAX_ATTEMPTS_REMEMBERED = 100
 """Attempts whose tokens are kept. What is told of one further back than that is an anomaly and counts no more."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """State and what guards it: `tokens` is the highest token folded per attempt, `failures` what counted so far."""
+    """State and what guards it.
+
+    `tokens` is the highest token folded per attempt, `failures` what counted since the task was accepted or requeued.
+    `first_attempt` is the one that was opened then: earlier ones are over for good. `told_after_end` is the highest
+    attempt above the last one that anybody has told of since the task ended. `requeues` counts those with an effect,
+    `requeued` has the ids of all.
+    """
 
     state: State = State.UNKNOWN
     attempt: int = 0
     accepted_id: str | None = None
     failures: int = 0
     tokens: dict[int, Token] = field(default_factory=dict)
+    first_attempt: int = 1
+    told_after_end: int = 0
+    requeues: int = 0
+    requeued: tuple[str, ...] = ()
 
     @property
     def terminal(self) -> bool:
@@ -60,16 +75,20 @@ class Progress:
 
     def copy(self) -> "Progress":
         """An independent copy."""
-        return Progress(self.state, self.attempt, self.accepted_id, self.failures, dict(self.tokens))
+        return replace(self, tokens=dict(self.tokens))
 
 
 def advance(progress: Progress, fact: AnyFact) -> str | None:
     """Move `progress` by one fact, in place. Returns what is anomalous about the fact, or None."""
+    if progress.terminal:
+        _note_after_end(progress, fact)
     match fact:
         case TaskAccepted():
             return _accepted(progress, fact)
         case TaskRejected():
             return _rejected(progress)
+        case TaskRequeued():
+            odd = _requeued(progress, fact)
         case TaskDispatched():
             odd = _dispatched(progress, fact)
         case TaskExecutionStarted():
@@ -83,6 +102,11 @@ def advance(progress: Progress, fact: AnyFact) -> str | None:
     if odd is None and progress.accepted_id is None:
         return "a fact of a task that was never accepted"
     return odd
+
+
+def _note_after_end(progress: Progress, fact: AnyFact) -> None:
+    if not isinstance(fact, TaskAccepted | TaskRejected | TaskRequeued) and fact.attempt > progress.attempt:
+        progress.told_after_end = max(progress.told_after_end, fact.attempt)
 
 
 def _accepted(progress: Progress, fact: TaskAccepted) -> str | None:
@@ -122,6 +146,8 @@ def _dispatched(progress: Progress, fact: TaskDispatched) -> str | None:
 def _started(progress: Progress, fact: TaskExecutionStarted) -> str | None:
     if progress.terminal:
         return "started after the end"
+    if fact.attempt < progress.first_attempt:
+        return f"attempt {fact.attempt} started after a requeue had opened attempt {progress.first_attempt}"
     if _forgotten(progress, fact.attempt):
         return f"attempt {fact.attempt} started long after attempt {progress.attempt} was due"
     known = progress.tokens.get(fact.attempt)
@@ -141,6 +167,8 @@ def _started(progress: Progress, fact: TaskExecutionStarted) -> str | None:
 def _ended(progress: Progress, fact: TaskExecutionCompleted | TaskExecutionFailed) -> str | None:
     if progress.terminal:
         return "an outcome after the end does not count"
+    if fact.attempt < progress.first_attempt:
+        return f"an outcome of attempt {fact.attempt}, from before the task was requeued, does not count"
     if _forgotten(progress, fact.attempt):
         return f"an outcome of attempt {fact.attempt} long after attempt {progress.attempt} was due does not count"
     known = progress.tokens.get(fact.attempt)
@@ -195,6 +223,25 @@ def _failed_permanently(progress: Progress, fact: TaskFailedPermanently) -> str 
     odd = None if fact.attempt == progress.attempt else f"attempt {fact.attempt} given up out of order"
     _move(progress, fact.attempt, State.FAILED_PERMANENTLY)
     return odd
+
+
+def _requeued(progress: Progress, fact: TaskRequeued) -> str | None:
+    if fact.id in progress.requeued:
+        return None
+    progress.requeued = (*progress.requeued, fact.id)[-MAX_REQUEUES_REMEMBERED:]
+    if progress.state in (State.UNKNOWN, State.REJECTED):
+        return "requeued, and it was never accepted"
+    if progress.state is not State.FAILED_PERMANENTLY:
+        return f"requeued while it was {progress.state}: only what has failed permanently is tried again"
+    if progress.accepted_id is None:
+        return None
+    # Above all that anybody has told of: facts about it must not be those of an attempt that was mentioned before.
+    attempt = max(progress.attempt, progress.told_after_end) + 1
+    if attempt > LAST_ATTEMPT:
+        return f"requeued, and attempt {LAST_ATTEMPT} is the last one there can be"
+    progress.first_attempt, progress.failures, progress.requeues = attempt, 0, progress.requeues + 1
+    _move(progress, attempt, State.RETRY_SCHEDULED)
+    return None
 
 
 def _jump(progress: Progress, attempt: int, state: State, verb: str) -> str | None:

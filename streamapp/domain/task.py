@@ -20,6 +20,7 @@ from streamapp.domain.facts import (
     TaskExecutionStarted,
     TaskFailedPermanently,
     TaskRejected,
+    TaskRequeued,
     TaskRetryScheduled,
 )
 from streamapp.domain.outcome import cut
@@ -87,6 +88,11 @@ class Task:
         """The derived state."""
         return self.progress.state
 
+    @property
+    def requeues(self) -> int:
+        """How often it was requeued, requests without effect left out."""
+        return self.progress.requeues
+
 
 def evolve(task: Task | None, recorded: Recorded) -> Task:
     """The task after one more fact. The argument is left as it was."""
@@ -111,7 +117,7 @@ def apply(task: Task, recorded: Recorded) -> None:
         return
     task.offset = recorded.offset
     fact = recorded.fact
-    if any(entry.id == fact.id for entry in task.history):
+    if _seen(task, fact):
         task.duplicates += 1
         return
     accepted = task.progress.accepted_id is not None
@@ -122,7 +128,7 @@ def apply(task: Task, recorded: Recorded) -> None:
     if len(task.history) >= MAX_HISTORY:
         task.dropped += 1
     else:
-        task.history.append(_entry(recorded))
+        task.history.append(_entry(recorded, task.progress.attempt if moved else None))
         if odd is not None:
             task.anomalies.append(Anomaly(recorded.offset, fact.NAME, odd))
     if isinstance(fact, TaskAccepted) and not accepted:
@@ -132,15 +138,27 @@ def apply(task: Task, recorded: Recorded) -> None:
         task.ended_at = recorded.at
         if isinstance(fact, TaskExecutionCompleted):
             task.result = fact.result
-    if isinstance(fact, TaskRetryScheduled) and moved:
+    if isinstance(fact, TaskRequeued) and moved:
+        task.ended_at, task.not_before = None, recorded.at
+    elif isinstance(fact, TaskRetryScheduled) and moved:
         task.not_before = fact.not_before
     elif task.progress.state is not State.RETRY_SCHEDULED:
         task.not_before = None
 
 
-def _entry(recorded: Recorded) -> Entry:
+def _seen(task: Task, fact: AnyFact) -> bool:
+    if isinstance(fact, TaskRequeued):
+        return fact.id in task.progress.requeued  # the outbox has no history: both must recognise the same requests
+    return any(entry.id == fact.id for entry in task.history)
+
+
+def _entry(recorded: Recorded, opened: int | None) -> Entry:
+    """`opened`: the attempt that a TaskRequeued has led to, if it had an effect; it carries none itself."""
     fact = recorded.fact
-    attempt = None if isinstance(fact, TaskAccepted | TaskRejected) else fact.attempt
+    if isinstance(fact, TaskRequeued):
+        attempt = opened
+    else:
+        attempt = None if isinstance(fact, TaskAccepted | TaskRejected) else fact.attempt
     worker = getattr(fact, "worker", None)
     return Entry(recorded.offset, recorded.at, fact.NAME, fact.id, fact.source, attempt, worker, _detail(fact))
 
@@ -176,6 +194,8 @@ def _detail(fact: AnyFact) -> dict[str, Json]:
             return {"notBefore": fact.not_before, "reason": reason, "failures": fact.failures}
         case TaskFailedPermanently():
             return {"reason": cut(fact.reason, MAX_DETAIL_BYTES)}
+        case TaskRequeued():
+            return {"actor": cut(fact.actor, MAX_DETAIL_BYTES), "reason": cut(fact.reason, MAX_DETAIL_BYTES)}
 
 
 def _copy(task: Task) -> Task:

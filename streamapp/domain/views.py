@@ -2,21 +2,21 @@
 
 In: a record, read as a fact or as unreadable, and the state before it. Out: the state after it. Tables are folded from
 nothing else, so whoever takes the same steps over the same records gets the same rows: `tell_diary` for `tasks` and
-`totals`, `outbox.remember` and `outbox_rows` for `pending` and `dedup`.
+`totals`, `Outbox` for `pending` and `dedup`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeAlias, TypeVar
 
 from streamapp.domain.facts import Recorded
-from streamapp.domain.outbox import Closed, Memory, Open
+from streamapp.domain.outbox import Closed, Memory, Open, remember
 from streamapp.domain.task import Task, apply
 from streamapp.domain.totals import Totals, Unreadable, count, count_unreadable, look
 
 Item: TypeAlias = Recorded | Unreadable
 """One record of the diary as it was read."""
 
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
 
 
 def tell_diary(item: Item, totals: Totals, task_of: Callable[[str], Task]) -> None:
@@ -36,8 +36,30 @@ def tell_diary(item: Item, totals: Totals, task_of: Callable[[str], Task]) -> No
     count(totals, before, task, item)
 
 
-def outbox_rows(memories: Mapping[K, Memory]) -> tuple[dict[K, Closed], dict[K, Open | None]]:
-    """What memories mean for the tables of dispatch: rows of `dedup`, and rows of `pending` (None: no row any more)."""
-    closed = {key: memory for key, memory in memories.items() if isinstance(memory, Closed)}
-    entries = {key: memory if isinstance(memory, Open) else None for key, memory in memories.items()}
-    return closed, entries
+class Outbox(Generic[K]):
+    """What facts make of the outbox, and which rows of dispatch's tables follow from it.
+
+    Attributes:
+        touched: what is remembered of every task that was told of.
+        closed: rows of `dedup`. The row of a task that was opened again stays as it was: a row is only ever followed by
+            a later one, so that whoever crashes between the two tables finds what the other one was made from.
+    """
+
+    def __init__(self, memory_of: Callable[[K], Memory | None]) -> None:
+        """`memory_of`: what was remembered before; the outbox owns what it is given."""
+        self._memory_of = memory_of
+        self.touched: dict[K, Memory] = {}
+        self.closed: dict[K, Closed] = {}
+
+    def tell(self, key: K, recorded: Recorded) -> Memory:
+        """Fold one fact of the task under `key`."""
+        memory = remember(self.touched.get(key) or self._memory_of(key), recorded)
+        self.touched[key] = memory
+        if isinstance(memory, Closed):
+            self.closed[key] = memory
+        return memory
+
+    @property
+    def entries(self) -> dict[K, Open | None]:
+        """Rows of `pending`; None where there is none any more."""
+        return {key: memory if isinstance(memory, Open) else None for key, memory in self.touched.items()}

@@ -82,9 +82,11 @@ class Claims(Protocol):
     is known and the question may be asked again.
     """
 
-    async def claim(self, task_id: str, attempt: int) -> Answer:
+    async def claim(self, task_id: str, attempt: int, first_attempt: int = 1) -> Answer:
         """Ask to run an attempt. A claim is renewed from then on until it is completed, released or lost.
 
+        `first_attempt` is the one that the task's last requeue has opened. An earlier one stands in the way only while
+        it runs, and is Known only until its outcome is recorded; its success and its deaths count no more.
         A claim of this very worker that still lives is Held like any other: an answer that was lost on the way.
         """
 

@@ -94,9 +94,9 @@ class Guard:
             await asyncio.to_thread(self._leases.stop)
         await self._calls.close()
 
-    async def claim(self, task_id: str, attempt: int) -> Answer:
+    async def claim(self, task_id: str, attempt: int, first_attempt: int = 1) -> Answer:
         """Ask to run `attempt` of `task_id`. See `Claims.claim`."""
-        asking = asyncio.ensure_future(self._claim(task_id, attempt))
+        asking = asyncio.ensure_future(self._claim(task_id, attempt, first_attempt))
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -186,9 +186,9 @@ class Guard:
         """The workers that are alive. Raises Unavailable."""
         return await self._ask(live.workers(self._calls.redis, self._keys))
 
-    async def _claim(self, task_id: str, attempt: int) -> Answer:
+    async def _claim(self, task_id: str, attempt: int, first_attempt: int) -> Answer:
         keys = [self._keys.epoch, self._keys.task(task_id), self._keys.jobs("waiting"), self._keys.jobs("active")]
-        limits = [self._lease_ms, self._retention_ms, self._max_deaths]
+        limits = [self._lease_ms, self._retention_ms, self._max_deaths, first_attempt]
         arguments: list[Argument] = [task_id, attempt, self._worker, *limits]
         answer = read_answer(task_id, attempt, await self._call(CLAIM, keys, arguments))
         if isinstance(answer, Claimed | Doomed):

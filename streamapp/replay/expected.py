@@ -5,10 +5,9 @@ In: records in offset order. Out: the rows of each table, in key order, as bytes
 
 from collections.abc import Iterable
 
-from streamapp.domain.outbox import Memory, remember
 from streamapp.domain.task import Task
 from streamapp.domain.totals import Totals, Unreadable
-from streamapp.domain.views import outbox_rows, tell_diary
+from streamapp.domain.views import Outbox, tell_diary
 from streamapp.stream.batch import Record
 from streamapp.stream.digest import Row
 from streamapp.wire.records import read
@@ -25,7 +24,7 @@ class PartitionFold:
         self.records = 0
         self._tasks: dict[str, Task] = {}
         self._totals = Totals()
-        self._memories: dict[bytes, Memory] = {}
+        self._outbox: Outbox[bytes] = Outbox(lambda _: None)
 
     def tell(self, records: Iterable[Record]) -> None:
         """Fold the next records."""
@@ -34,8 +33,7 @@ class PartitionFold:
             item = read(record.key, record.value, record.offset, record.at)
             tell_diary(item, self._totals, self._task)
             if not isinstance(item, Unreadable):
-                key = item.fact.task_id.encode()
-                self._memories[key] = remember(self._memories.get(key), item)
+                self._outbox.tell(item.fact.task_id.encode(), item)
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table after all records so far, in key order."""
@@ -45,11 +43,10 @@ class PartitionFold:
             case totals.NAME:
                 rows = [(totals.KEY, totals.encode(self._totals))] if self.records else []
             case pending.NAME:
-                _, entries = outbox_rows(self._memories)
+                entries = self._outbox.entries
                 rows = [(key, pending.encode(entry)) for key, entry in entries.items() if entry is not None]
             case dedup.NAME:
-                closed, _ = outbox_rows(self._memories)
-                rows = [(key, dedup.encode(entry)) for key, entry in closed.items()]
+                rows = [(key, dedup.encode(entry)) for key, entry in self._outbox.closed.items()]
             case _:
                 raise ValueError(f"no table of the diary is called {table}")
         return sorted(rows)

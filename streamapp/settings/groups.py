@@ -18,6 +18,10 @@ Delay = Annotated[float, Field(ge=BOUNDS["delay_seconds"][0], le=BOUNDS["delay_s
 Multiplier = Annotated[float, Field(ge=BOUNDS["multiplier"][0], le=BOUNDS["multiplier"][1])]
 
 
+Origin = Annotated[str, Field(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?$")]
+"""An origin as a browser writes it: scheme, host, and the port where it is not the scheme's own."""
+
+
 class Group(BaseModel):
     """Settings that share the first half of their names. Unknown names are refused, values never quoted."""
 
@@ -80,6 +84,9 @@ class ApiSettings(Group):
     append_timeout_seconds: Seconds = Field(3, description="after that without Kafka's ack the outcome is unknown: 503")
     retry_after_seconds: Positive = Field(2, description="Retry-After of a 503")
     allow_unregistered_types: bool = Field(False, description="accept types that no registry knows")
+    dashboard_origins: list[Origin] | None = Field(
+        None, description="pages that may call the api; default: http://127.0.0.1 and http://localhost, diary's port"
+    )
 
 
 class IngestSettings(Group):

@@ -79,6 +79,13 @@ class Settings(BaseSettings):
         return self.names.queue(self.rabbitmq.routes.get(type, self.rabbitmq.queue))
 
     @property
+    def dashboard_origins(self) -> tuple[str, ...]:
+        """Origins of the pages that may call the api: those named, or the ones under which the diary serves them."""
+        named = self.api.dashboard_origins
+        here = (f"http://{host}:{self.diary.port}" for host in ("127.0.0.1", "localhost"))
+        return tuple(here if named is None else named)
+
+    @property
     def prefetch(self) -> int:
         """Jobs a worker holds at once."""
         return self.worker.prefetch or 2 * self.worker.concurrency

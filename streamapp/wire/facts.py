@@ -168,6 +168,8 @@ def _to_struct(fact: AnyFact) -> schema.Struct:
             return schema.RetryScheduled(task_id, fact.attempt, fact.not_before, fact.reason, fact.failures, policy)
         case domain.TaskFailedPermanently(task_id=task_id):
             return schema.FailedPermanently(task_id, fact.attempt, fact.reason)
+        case domain.TaskRequeued(task_id=task_id):
+            return schema.Requeued(task_id, fact.actor, fact.reason)
 
 
 def _read_accepted(head: Any, data: schema.Accepted) -> AnyFact:
@@ -231,6 +233,10 @@ def _read_failed_permanently(head: Any, data: schema.FailedPermanently) -> AnyFa
     return domain.TaskFailedPermanently(**head, attempt=data.attempt, reason=data.reason)
 
 
+def _read_requeued(head: Any, data: schema.Requeued) -> AnyFact:
+    return domain.TaskRequeued(**head, actor=data.actor, reason=data.reason)
+
+
 _READERS: dict[str, tuple[Any, Callable[[Any, Any], AnyFact]]] = {
     "TaskAccepted": (msgspec.json.Decoder(schema.Accepted), _read_accepted),
     "TaskRejected": (msgspec.json.Decoder(schema.Rejected), _read_rejected),
@@ -240,4 +246,5 @@ _READERS: dict[str, tuple[Any, Callable[[Any, Any], AnyFact]]] = {
     "TaskExecutionFailed": (msgspec.json.Decoder(schema.Failed), _read_failed),
     "TaskRetryScheduled": (msgspec.json.Decoder(schema.RetryScheduled), _read_retry_scheduled),
     "TaskFailedPermanently": (msgspec.json.Decoder(schema.FailedPermanently), _read_failed_permanently),
+    "TaskRequeued": (msgspec.json.Decoder(schema.Requeued), _read_requeued),
 }

@@ -12,7 +12,10 @@ from streamapp.wire.schema import MAX_ID_BYTES
 
 
 class Job(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
-    """One attempt of one task. `timeout_seconds` comes from the policy resolved at acceptance."""
+    """One attempt of one task. `timeout_seconds` comes from the policy resolved at acceptance.
+
+    `first_attempt` is the one that the last requeue has opened: what came of earlier ones says nothing about this one.
+    """
 
     task_id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES)]
     attempt: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -20,6 +23,7 @@ class Job(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     parameters: Any
     timeout_seconds: Annotated[float, Meta(gt=0, le=1e9)]
     traceparent: str | None = None
+    first_attempt: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
     @property
     def message_id(self) -> str:

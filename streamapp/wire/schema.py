@@ -11,6 +11,10 @@ from msgspec import Meta
 MAX_ID_BYTES = 200
 """taskId and type: at most so many UTF-8 bytes (`system.md`, Facts)."""
 
+MAX_ACTOR_BYTES = 200
+MAX_REASON_BYTES = 1000
+"""Who requeues, and why: at most so many UTF-8 bytes, without control characters; both are shown to people."""
+
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Text = Annotated[str, Meta(max_length=100_000)]
@@ -136,6 +140,17 @@ class FailedPermanently(Struct):
     task_id: str
     attempt: Attempt
     reason: Text
+
+
+_PLAIN = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
+
+
+class Requeued(Struct):
+    """Data of TaskRequeued."""
+
+    task_id: str
+    actor: Annotated[str, Meta(min_length=1, max_length=MAX_ACTOR_BYTES, pattern=_PLAIN)]
+    reason: Annotated[str, Meta(min_length=1, max_length=MAX_REASON_BYTES, pattern=_PLAIN)]
 
 
 class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,6 +15,7 @@ from streamapp.domain.facts import (
     TaskExecutionStarted,
     TaskFailedPermanently,
     TaskRejected,
+    TaskRequeued,
     TaskRetryScheduled,
     Token,
 )
@@ -102,6 +103,20 @@ class Scribe:
             traceparent=traceparent,
             attempt=decision.attempt,
             reason=decision.reason,
+        )
+
+    def requeued(self, task_id: str, actor: str, reason: str, request: str) -> TaskRequeued:
+        """Somebody wants a task that has failed for good to be tried again.
+
+        `request` tells requests apart that say the same: the Idempotency-Key, or something that is used once.
+        """
+        return TaskRequeued(
+            task_id=task_id,
+            id=identity.requeued_id(task_id, actor, reason, request),
+            source=self.source,
+            time=self._now(),
+            actor=actor,
+            reason=reason,
         )
 
     def started(

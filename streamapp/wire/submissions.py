@@ -1,4 +1,4 @@
-"""What comes from outside, checked strictly: events of other producers and tasks over HTTP.
+"""What comes from outside, checked strictly: events of other producers, tasks and requests to requeue over HTTP.
 
 No coercion, no missing field, no unknown field unless the settings allow it. Every field error is reported at once, as
 an RFC 6901 JSON pointer and a message that never quotes a value.
@@ -12,15 +12,18 @@ from pydantic_core import ErrorDetails
 
 from streamapp.domain.facts import FieldError
 from streamapp.wire import json
-from streamapp.wire.schema import MAX_ID_BYTES
+from streamapp.wire.schema import MAX_ACTOR_BYTES, MAX_ID_BYTES, MAX_REASON_BYTES
 
 MAX_ERRORS = 50
 """Field errors reported for one submission."""
 
+MAX_REQUEUED = 1000
+"""Tasks that one request may requeue."""
 
-def _identifier(value: str) -> str:
-    if len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
-        raise ValueError(f"must be at most {MAX_ID_BYTES} bytes of UTF-8")
+
+def _one_line(value: str, most_bytes: int) -> str:
+    if len(value.encode("utf-8", "surrogatepass")) > most_bytes:
+        raise ValueError(f"must be at most {most_bytes} bytes of UTF-8")
     if not value.isprintable():
         raise ValueError("must contain printable characters only")
     if value != value.strip():
@@ -28,8 +31,15 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _identifier(value: str) -> str:
+    return _one_line(value, MAX_ID_BYTES)
+
+
 Identifier = Annotated[str, Field(min_length=1), AfterValidator(_identifier)]
 """A task id or a type: 1 to 200 bytes of UTF-8, printable."""
+
+Actor = Annotated[str, Field(min_length=1), AfterValidator(lambda value: _one_line(value, MAX_ACTOR_BYTES))]
+Reason = Annotated[str, Field(min_length=1), AfterValidator(lambda value: _one_line(value, MAX_REASON_BYTES))]
 
 
 class _Strict(BaseModel):
@@ -59,6 +69,16 @@ class Submission(_Strict):
     taskId: Identifier | None = Field(  # noqa: N815 - the wire's word
         default=None, description="Chosen by the client; otherwise a UUIDv7 is made"
     )
+
+
+class RequeueRequest(_Strict):
+    """Tasks that have failed for good and are to be tried again."""
+
+    taskIds: list[Identifier] = Field(  # noqa: N815 - the wire's word
+        min_length=1, max_length=MAX_REQUEUED, description="The tasks, none of them twice"
+    )
+    actor: Actor = Field(description="Who wants it: shown in the tasks' history")
+    reason: Reason = Field(description="Why: shown in the tasks' history")
 
 
 class Invalid(ValueError):
@@ -99,6 +119,25 @@ def read_submission(document: Any) -> Submission:
         return Submission.model_validate(document)
     except ValidationError as error:
         raise Invalid(field_errors(error), task_id=_legible(document, "taskId")) from None
+
+
+def read_requeue(document: Any) -> RequeueRequest:
+    """A parsed HTTP body as a request to requeue.
+
+    Raises:
+        Invalid: with every field error; an id that is there twice is one.
+    """
+    try:
+        request = RequeueRequest.model_validate(document)
+    except ValidationError as error:
+        raise Invalid(field_errors(error)) from None
+    first: dict[str, int] = {}
+    places = enumerate(request.taskIds)
+    again = [(index, first[task_id]) for index, task_id in places if first.setdefault(task_id, index) < index]
+    errors = [FieldError(f"/taskIds/{index}", f"is the same as /taskIds/{one}") for index, one in again[:MAX_ERRORS]]
+    if errors:
+        raise Invalid(errors)
+    return request
 
 
 def field_errors(error: ValidationError, *, below: str = "") -> tuple[FieldError, ...]:

@@ -77,7 +77,9 @@ class Pipeline:
         if run.place is None:
             run.place = await self.approach.take()
         job = run.job
-        answer: Answer = await self.patience.insist(lambda: self.guard.claim(job.task_id, job.attempt))
+        answer: Answer = await self.patience.insist(
+            lambda: self.guard.claim(job.task_id, job.attempt, job.first_attempt)
+        )
         match answer:
             case Held(retry_after_seconds=seconds):
                 return await self._wait(run, seconds)
@@ -176,6 +178,10 @@ class Pipeline:
         """The guard need not keep the outcome any longer: the diary does."""
         claim = _claim_of(run)
         await self.patience.insist(lambda: self.guard.ended(claim))
+        if claim.attempt < run.job.first_attempt:
+            run.log.info("the outcome of an attempt from before the requeue is recorded: claiming again")
+            run.claim, run.fact, run.stored, run.stage = None, None, False, Stage.WAITING
+            return self.claim
         return self.settle
 
     async def settle(self, run: Run) -> Step | None:

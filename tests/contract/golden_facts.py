@@ -11,6 +11,7 @@ from streamapp.domain.facts import (
     TaskExecutionStarted,
     TaskFailedPermanently,
     TaskRejected,
+    TaskRequeued,
     TaskRetryScheduled,
     Token,
 )
@@ -122,5 +123,13 @@ GOLDEN: dict[str, AnyFact] = {
         time="2026-03-01T12:00:07.000Z",
         attempt=4,
         reason="SMTPServerDisconnected: 4 of 4 attempts failed",
+    ),
+    "task-requeued": TaskRequeued(
+        task_id="evt-test-001",
+        id="ef4dcc3b5aa765d61d8327deb882cf99",
+        source="/streamapp/api/host-1",
+        time="2026-03-01T12:00:08.000Z",
+        actor="zoë",
+        reason='the mail server is back: "421" no more',
     ),
 }

@@ -26,6 +26,7 @@ NEVER = {
     "TaskExecutionFailed": {"payload", "parameters", "result", "traceback", "stack", "stacktrace", "exception"},
     "TaskRetryScheduled": {"payload", "parameters", "result"},
     "TaskFailedPermanently": {"payload", "parameters", "result"},
+    "TaskRequeued": {"payload", "parameters", "result", "attempt", "policy"},
 }
 """What the table of facts in the design forbids, by the names it would have."""
 

@@ -143,6 +143,43 @@ async def test_failed_attempt_makes_way_for_the_next(arena: Any, recorded: bool)
     assert await a.claim("t", 1) == Superseded(2)
 
 
+async def test_requeued_attempt_is_not_superseded_by_a_success_that_came_too_late(arena: Any) -> None:
+    """The task had been given up before the success was told, so it did not count; then somebody wanted another try."""
+    a, b = arena.guard("a"), arena.guard("b")
+    claim = await claimed(a, attempt=3)
+    await a.complete(claim, b"fact", succeeded=True)
+    assert await b.claim("t", 4, 4) == Known(claim, b"fact")
+    await b.ended(claim)
+    assert await b.claim("t", 4) == Superseded(3)
+    assert await b.claim("t", 3, 1) == Known(claim, None)
+    answer = await b.claim("t", 4, 4)
+    assert answer == Claimed(Claim("t", 4, Token(1, 2)), alone=False, deaths=0, takeover=False)
+    assert await a.claim("t", 3) == Superseded(4)
+    assert await b.complete(answer.claim, b"second", succeeded=True)
+    await b.ended(answer.claim)
+    assert await a.claim("t", 5, 4) == Superseded(4)
+
+
+async def test_requeued_attempt_waits_for_what_still_runs(arena: Any) -> None:
+    await claimed(arena.guard("a"), attempt=3)
+    assert isinstance(await arena.guard("b").claim("t", 4, 4), Held)
+
+
+async def test_deaths_from_before_the_requeue_are_not_held_against_it(arena: Any) -> None:
+    for number in range(1, 5):
+        await claimed(arena.guard(f"w{number}"))
+        await arena.let_lapse("t")
+    b = arena.guard("b")
+    answer = await b.claim("t", 2, 2)
+    assert answer == Claimed(Claim("t", 2, Token(1, 5)), alone=True, deaths=0, takeover=True)
+    for number, deaths in enumerate([1, 2], start=6):
+        await arena.let_lapse("t")
+        answer = await arena.guard(f"w{number}").claim("t", 2, 2)
+        assert answer == Claimed(Claim("t", 2, Token(1, number)), alone=True, deaths=deaths, takeover=True)
+    await arena.let_lapse("t")
+    assert isinstance(await arena.guard("w8").claim("t", 2, 2), Doomed)
+
+
 async def test_dead_claimant_is_followed_alone(arena: Any) -> None:
     await claimed(arena.guard("a"))
     await arena.let_lapse("t")

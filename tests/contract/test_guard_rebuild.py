@@ -50,6 +50,22 @@ def test_attempt_given_up_by_dispatch_without_an_outcome_is_open() -> None:
     assert record_of(story) == ClaimRecord("task-1", 1, Token(1, 1), False, False, 0, "w1")
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_attempt_that_ended_before_the_task_was_requeued_has_ended_without_success(late: bool) -> None:
+    story = Story()
+    story.accepted()
+    story.started()
+    ended = story.failed(retryable=False) if not late else None
+    story.failed_permanently()
+    ended = ended or story.completed()
+    story.requeued()
+    assert record_of(story) == ClaimRecord("task-1", 1, Token(1, 1), True, False, ended.at, "w1")
+    assert record_of(story, NOW + 2 * WEEK_MS) is not None, "the task is open: nothing of it is too old"
+    story.dispatched(2)
+    story.started(2, claim=2)
+    assert record_of(story) == ClaimRecord("task-1", 2, Token(1, 2), False, False, 0, "w1")
+
+
 def test_late_outcome_of_a_zombie_does_not_end_its_heirs_attempt() -> None:
     story = Story()
     story.accepted()

@@ -28,6 +28,8 @@ class ClaimAnswers:
         self.violations: list[str] = []
         self.memory = Memory()
         self.epoch: int | None = None
+        self.first_attempt = 1
+        """Of the claim that is being answered: the attempt that the task's last requeue has opened."""
         self.outranked: dict[str, Token] = {}
         self.diary, self.now_ms = diary, now_ms
 
@@ -81,7 +83,7 @@ class ClaimAnswers:
         task_id, attempt = asked
         last = self.last(task_id)
         what = f"{worker} was told that {asked} is superseded by attempt {int(reply[1])}"
-        if last is None or last.attempt != int(reply[1]) or not (last.attempt > attempt or last.succeeded):
+        if last is None or last.attempt != int(reply[1]) or not (last.attempt > attempt or self._stands(last)):
             self.object(f"{what}, but the last claim is {last}")
         elif last.fate == "kept" and last.succeeded and not self.is_recorded(Claim(task_id, last.attempt, last.token)):
             self.object(f"{what}, though nobody has recorded its success yet")
@@ -114,7 +116,7 @@ class ClaimAnswers:
         for other in page.grants if page else ():
             if other.over and other.attempt == attempt:
                 self.object(f"{what}, though its outcome is known: {other}")
-            if other.over and other.succeeded:
+            if other.over and other.succeeded and (self._stands(other) or (other is last and other.fate == "kept")):
                 self.object(f"{what}, though the task has succeeded: {other}")
             if other.attempt > attempt:
                 self.object(f"{what}, though attempt {other.attempt} was granted before")
@@ -126,9 +128,13 @@ class ClaimAnswers:
             self.object(f"{what} in epoch {self.epoch}")
         return Grant(attempt, token, worker)
 
+    def _stands(self, other: Grant) -> bool:
+        """Whether it is a success that no requeue has gone past."""
+        return other.succeeded and other.attempt >= self.first_attempt
+
     def _check_deaths(self, task_id: str, worker: str, alone: bool, deaths: int) -> None:
         page = self.memory.pages.get(task_id)
-        counted = page.deaths_before(worker) if page else (False, 0)
+        counted = page.deaths_before(worker, self.first_attempt) if page else (False, 0)
         if counted != (alone, deaths):
             self.object(f"{task_id}: alone {alone} after {deaths} deaths, but counted were {counted}")
 

@@ -45,6 +45,7 @@ class Diary:
         self._facts: dict[str, list[Recorded]] = defaultdict(list)
         self.tasks: dict[str, Task] = {}
         self.dispatched: dict[str, int] = {}
+        self._firsts: dict[tuple[str, int], int] = {}
         self.on_their_way: list[OnItsWay] = []
 
     def accept(self, task_id: str) -> None:
@@ -92,6 +93,17 @@ class Diary:
         if task.state in (State.FAILED, State.RUNNING):
             self.take(SCRIBE.failed_permanently(task_id, GiveUp(task.progress.attempt, "the model wants it")))
 
+    def requeue(self, task_id: str) -> None:
+        """Somebody wants it to be tried again; a job follows if it had failed for good."""
+        request = f"request {len(self._facts[task_id])}"
+        self.take(SCRIBE.requeued(task_id, "ann", "mended", request))
+        if self.tasks[task_id].progress.attempt > self.dispatched[task_id]:
+            self._dispatch(task_id, self.tasks[task_id].progress.attempt)
+
+    def first_attempt(self, task_id: str, attempt: int) -> int:
+        """What the job of an attempt says of where its round began."""
+        return self._firsts.get((task_id, attempt), 1)
+
     def has_start(self, task_id: str, attempt: int) -> bool:
         """Whether a start of the attempt is recorded."""
         return any(isinstance(fact, TaskExecutionStarted) and fact.attempt == attempt for fact in self._of(task_id))
@@ -121,4 +133,5 @@ class Diary:
 
     def _dispatch(self, task_id: str, attempt: int) -> None:
         self.dispatched[task_id] = attempt
+        self._firsts[task_id, attempt] = self.tasks[task_id].progress.first_attempt
         self.take(SCRIBE.dispatched(task_id, attempt, "task-execution"))

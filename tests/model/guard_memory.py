@@ -52,11 +52,11 @@ class Page:
         """The latest claim."""
         return self.grants[-1]
 
-    def deaths_before(self, worker: str) -> tuple[bool, int]:
+    def deaths_before(self, worker: str, first_attempt: int) -> tuple[bool, int]:
         """Whether the next claim is alone and how many died alone, if `worker` is granted it.
 
         A claim that was neither handed back nor brought to an outcome, and that another worker took, is a dead worker;
-        it counts if it had been told to run alone. An outcome wipes the slate clean.
+        it counts if it had been told to run alone. An outcome wipes the slate clean; a requeue forgives the deaths.
         """
         streak: list[Grant] = []
         for grant in self.grants:
@@ -65,7 +65,7 @@ class Page:
         heirs = [*(grant.owner for grant in streak[1:]), worker]
         for grant, owner in zip(streak, heirs, strict=False):
             if grant.fate == "open" and not grant.told and grant.owner != owner:
-                deaths += grant.alone
+                deaths += grant.alone and grant.attempt >= first_attempt
                 alone = True
         return alone, deaths
 

@@ -81,6 +81,7 @@ class Oracle(ClaimAnswers):
             return
         task_id = keys[1].rpartition("task:")[2]
         if script == "claim":
+            self.first_attempt = int(arguments[6])
             getattr(self, word)((task_id, int(arguments[1])), worker, reply)
         else:
             claim = Claim(task_id, int(arguments[3]), Token(int(arguments[0]), int(arguments[1])))

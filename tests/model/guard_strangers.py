@@ -57,7 +57,7 @@ class Strangers:
 
     def _claim(self, task_id: str, attempt: int) -> Question:
         keys = [f"{PREFIX}epoch", _key(task_id), f"{PREFIX}jobs:waiting", f"{PREFIX}jobs:active"]
-        return CLAIM, STRANGER, keys, [task_id, attempt, STRANGER, LEASE_MS, RETENTION_MS, MAX_DEATHS]
+        return CLAIM, STRANGER, keys, [task_id, attempt, STRANGER, LEASE_MS, RETENTION_MS, MAX_DEATHS, 1]
 
     def _under(self, task_id: str, last: Grant, act: str, twist: str) -> Question:
         epoch, number = last.token.epoch + (twist == "epoch"), last.token.claim + (twist == "claim")

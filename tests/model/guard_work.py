@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from streamapp.domain.progress import State
 from tests.model.guard_answers import LEASE_MS
 from tests.model.guard_door import Bench
 from tests.model.guard_worker import Run, Worker
@@ -117,6 +118,29 @@ class WorkMachine(RuleBasedStateMachine):
     def task_is_given_up(self, task: int) -> None:
         if self.now.diary.dispatched[self.task(task)] > 1:
             self.now.diary.give_up(self.task(task))
+
+    @rule(place=place, number=number, steps=steps, succeeds=seldom)
+    def task_is_requeued(self, place: int, number: int, steps: int, succeeds: bool) -> None:
+        """One that has failed for good, if there is any, and the new job is delivered."""
+        tasks = self.now.diary.tasks.items()
+        failed = [task_id for task_id, task in tasks if task.state is State.FAILED_PERMANENTLY]
+        task_id = (failed or list(self.now.diary.tasks))[place % len(failed or self.now.diary.tasks)]
+        self.now.diary.requeue(task_id)
+        run = self.now.deliver(number, task_id, self.now.diary.dispatched[task_id])
+        self.now.work(self.now.workers[number], run, steps, succeeds)
+
+    @rule(number=number, task=task, succeeds=st.booleans(), slowly=st.booleans(), heir=number)
+    def kept_outcome_is_given_up_and_requeued(
+        self, number: int, task: int, succeeds: bool, slowly: bool, heir: int
+    ) -> None:
+        """The worker has told the guard what came of it, and not the diary, or too late for it to count."""
+        worker, run = self.work_on(number, task, 0, TO_THE_OUTCOME, succeeds)
+        self.now.diary.give_up(run.task_id)
+        if not slowly:
+            self.now.work(worker, run, 1)
+        self.now.diary.requeue(run.task_id)
+        again = self.now.deliver(heir, run.task_id, self.now.diary.dispatched[run.task_id])
+        self.now.work(self.now.workers[heir], again, 2 * TO_THE_OUTCOME)
 
     @rule(place=place)
     def fact_lands(self, place: int) -> None:

@@ -24,6 +24,7 @@ class Run:
 
     task_id: str
     attempt: int
+    first_attempt: int = 1
     step: str = "claim"
     claim: Claim | None = None
     outcome: Outcome | None = None
@@ -49,7 +50,7 @@ class Worker:
         for run in self.runs:
             if (run.task_id, run.attempt) == (task_id, attempt):
                 return run
-        self.runs.append(Run(task_id, attempt))
+        self.runs.append(Run(task_id, attempt, self.diary.first_attempt(task_id, attempt)))
         return self.runs[-1]
 
     async def work(self, run: Run, succeeds: bool, slowly: bool) -> bool:
@@ -86,7 +87,7 @@ class Worker:
             return
 
     async def _claim(self, run: Run, succeeds: bool, slowly: bool) -> None:
-        match await self.guard.claim(run.task_id, run.attempt):
+        match await self.guard.claim(run.task_id, run.attempt, run.first_attempt):
             case Held():
                 return
             case Superseded():
@@ -136,8 +137,12 @@ class Worker:
         self._append(run, run.fact, "end" if run.stored else "settled", slowly)
 
     async def _end(self, run: Run, succeeds: bool, slowly: bool) -> None:
-        await self.guard.ended(_claim_of(run))
-        run.step = "settled"
+        claim = _claim_of(run)
+        await self.guard.ended(claim)
+        if claim.attempt < run.first_attempt:
+            run.claim, run.fact, run.stored, run.step = None, None, False, "claim"
+        else:
+            run.step = "settled"
 
     def _append(self, run: Run, fact: AnyFact, then: str, slowly: bool) -> None:
         run.step = "landing"

@@ -33,8 +33,18 @@ def heal(world: World) -> None:
 
 
 def drain(world: World) -> None:
-    """Let time pass until nothing is left to do. What is left is a violation."""
+    """Let time pass until nothing is left to do. Then all that failed is requeued, and nothing is left to do again."""
     world.act(lambda: heal(world))
+    _let_end(world)
+    for task_id in sorted(world.oracle.given_up):
+        world.act(lambda task_id=task_id: world.requeue(task_id, "in peace"))
+    _let_end(world)
+    for machine in world.machines:
+        world.violations.extend(machine.odd_tables())
+
+
+def _let_end(world: World) -> None:
+    """What is left is a violation."""
     for number in range(PATIENCE_SECONDS):
         world.run(1.0)
         if world.violations or drained(world):
@@ -48,8 +58,6 @@ def drain(world: World) -> None:
     world.run(3.0)
     if not world.violations and not drained(world):
         world.violations.append("something began again after everything was drained")
-    for machine in world.machines:
-        world.violations.extend(machine.odd_tables())
 
 
 def drained(world: World) -> bool:

@@ -17,6 +17,8 @@ which_worker = st.integers(0, WORKERS - 1)
 queues = st.sampled_from(sorted(QUEUES.values()))
 tables = st.sampled_from([("pending",), ("dedup",), ("pending", "dedup")])
 skews = st.sampled_from([-60_000, -5_000, 0, 5_000, 60_000])
+requests = st.integers(0, 4)
+STRANGE = ["dispatched", "garbage", "marker", "other", "ahead", "requeued"]
 outcomes = st.lists(st.sampled_from(["ok", "fails", "fails", "hopeless", "too old"]), max_size=4)
 
 
@@ -174,7 +176,29 @@ class DispatchMachine(RuleBasedStateMachine):
                 return
             self.now.act(lambda: self.now.tell(fact))
 
-    @rule(kind=st.sampled_from(["dispatched", "garbage", "marker", "other"]), partition=st.integers(0, PARTITIONS - 1))
+    @rule(place=st.integers(0, 2**8), request=st.integers(0, 2), failed=st.booleans())
+    def task_is_requeued(self, place: int, request: int, failed: bool) -> None:
+        """Somebody asks for another try, of what has failed or of anything; the same request may come again."""
+        oracle = self.now.oracle
+        tasks = sorted(oracle.given_up) if failed else sorted(oracle.accepted)
+        if tasks:
+            self.now.act(lambda: self.now.requeue(tasks[place % len(tasks)], f"request-{request}"))
+
+    @rule(request=requests, pause=st.sampled_from([0, 5, 100, 1500]))
+    def all_that_failed_is_requeued(self, request: int, pause: int) -> None:
+        for task_id in sorted(self.now.oracle.given_up):
+            self.now.act(lambda task_id=task_id: self.now.requeue(task_id, f"sweep-{request}"))
+        self.time_passes(pause)
+
+    @rule(then=st.lists(outcomes, min_size=1, max_size=3), request=requests, seconds=st.sampled_from([1, 3, 7]))
+    def tasks_fail_for_good(self, then: list[list[str]], request: int, seconds: int) -> None:
+        """If somebody is there to run them; and whatever has failed by now is requeued."""
+        for plan in then:
+            self.accept(sorted(QUEUES)[len(plan) % 2], ["hopeless", *plan], 3, 1)
+        self.much_time_passes(seconds)
+        self.all_that_failed_is_requeued(request, 100)
+
+    @rule(kind=st.sampled_from(STRANGE), partition=st.integers(0, PARTITIONS - 1))
     def stranger_appends(self, kind: str, partition: int) -> None:
         self.now.act(lambda: self._strange(kind, partition))
 
@@ -233,6 +257,11 @@ class DispatchMachine(RuleBasedStateMachine):
                 world.kafka.append(TOPIC, partition, b"key", b"\xff{")
             case "marker":
                 world.kafka.append_marker(partition)
+            case "ahead" if world.oracle.given_up:
+                task_id = sorted(world.oracle.given_up)[-1]
+                world.tell(SCRIBE.dispatched(task_id, world.oracle.given_up[task_id] + 1 + partition, "special"))
+            case "requeued":
+                world.requeue(f"nobody{partition}", "request-0")
             case _ if world.oracle.accepted:
                 task_id = sorted(world.oracle.accepted)[-1]
                 world.accept(task_id, "SPECIAL", world.plans[task_id], 1)

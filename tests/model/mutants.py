@@ -9,6 +9,7 @@ from typing import Any
 
 import agents.dispatch.agent as agent_module
 import agents.dispatch.pump as pump_module
+import streamapp.domain.views as views_module
 from agents.dispatch import Pump
 from agents.dispatch.queues import Queues
 from streamapp.domain.dispatch import Decision, ScheduleRetry, Wait
@@ -189,7 +190,7 @@ MUTANTS = [
     Mutant("never moved on", Parts(pump=NeverMovedOn)),
     Mutant("believes the future", patches=((pump_module, "Queues", BelievesTheFuture),)),
     Mutant("deaf clock", Parts(clock=DeafClock)),
-    Mutant("stale attempt accepted", patches=((agent_module, "remember", accepts_stale_attempts),)),
+    Mutant("stale attempt accepted", patches=((views_module, "remember", accepts_stale_attempts),)),
     Mutant("any start counts", patches=((agent_module, "_tells_a_start", any_start_counts),)),
     Mutant("too early", patches=((pump_module, "decide", too_early),)),
     Mutant("too often", patches=((pump_module, "decide", too_often),)),

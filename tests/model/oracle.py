@@ -20,6 +20,7 @@ from streamapp.domain.facts import (
     TaskDispatched,
     TaskExecutionStarted,
     TaskFailedPermanently,
+    TaskRequeued,
     TaskRetryScheduled,
 )
 from streamapp.domain.outbox import Closed, Memory, Open, remember
@@ -80,6 +81,10 @@ class Oracle:
         self.history: dict[str, list[Moment]] = defaultdict(list)
         self.publications: dict[str, list[Publication]] = defaultdict(list)
         self.accepted: dict[str, AnyFact] = {}
+        self.given_up: dict[str, int] = {}
+        """Tasks that have failed for good and were not requeued since, with their last attempt."""
+        self._attempts: dict[str, int] = defaultdict(int)
+        self._requests: set[str] = set()
         self._tasks_of: dict[int, list[str]] = defaultdict(list)
         self._memories: dict[str, Memory] = {}
         self._dispatched: dict[str, tuple[int, int, str]] = {}
@@ -107,6 +112,7 @@ class Oracle:
         if actor is None or floor is None or not actor.acting:
             self._object(f"{life} publishes {job.message_id} of a partition that it does not hold")
         else:
+            self._check_requeued(job)
             self._check_due(actor, floor, job)
             self._check_first(publication, floor, job)
         self.publications[job.message_id].append(publication)
@@ -151,7 +157,9 @@ class Oracle:
         if fact.NAME == "TaskAccepted":
             self.accepted.setdefault(task_id, fact)
         self._note_start(fact, record.at)
-        self.history[task_id].append(_moment(memory, record.offset + 1))
+        self._note_end(fact, memory)
+        moments = self.history[task_id]
+        moments.append(_moment(memory, record.offset + 1, moments[-1].dedup if moments else None))
 
     def rows(self, partition: int, applied: int, name: str) -> dict[bytes, bytes]:
         """What a table must hold when it is applied up to `applied`."""
@@ -170,6 +178,12 @@ class Oracle:
             for task_id, memory in self._memories.items()
             if isinstance(memory, Open) and memory.progress.accepted_id is not None
         ]
+
+    def _check_requeued(self, job: Job) -> None:
+        """After a task was given up nothing opens another attempt but a request that was not made before."""
+        last = self.given_up.get(job.task_id)
+        if last is not None and job.attempt > last:
+            self._object(f"{job.message_id} was published, though it was given up at attempt {last}")
 
     def _check_due(self, actor: Actor, floor: int, job: Job) -> None:
         """Some part of the diary at or above the horizon must have asked for this attempt, and its time have come."""
@@ -224,6 +238,20 @@ class Oracle:
         spent = moment.failures >= policy.max_attempts or not moment.retryable
         return moment.state is State.FAILED and spent
 
+    def _note_end(self, fact: AnyFact, memory: Memory) -> None:
+        """Told apart from the fold: given up by what is not behind anything, opened by a request that is new."""
+        task_id, attempt = fact.task_id, getattr(fact, "attempt", 0)
+        completed = isinstance(memory, Closed) and memory.state is State.COMPLETED
+        if isinstance(fact, TaskFailedPermanently) and attempt >= self._attempts[task_id] and not completed:
+            if task_id in self.accepted:
+                self.given_up.setdefault(task_id, attempt)
+        elif isinstance(fact, TaskRequeued):
+            if fact.id not in self._requests and task_id in self.given_up:
+                del self.given_up[task_id]
+                self._attempts[task_id] += 1
+            self._requests.add(fact.id)
+        self._attempts[task_id] = max(self._attempts[task_id], attempt)
+
     def _note_start(self, fact: AnyFact, at: int) -> None:
         """How far each queue has moved: the latest dispatch of which this very attempt has started."""
         if not isinstance(fact, TaskDispatched | TaskExecutionStarted):
@@ -261,7 +289,8 @@ def _delay(failures: int) -> int:
     return 1000 * 2 ** (max(failures, 1) - 1)
 
 
-def _moment(memory: Memory, offset: int) -> Moment:
+def _moment(memory: Memory, offset: int, closed: bytes | None) -> Moment:
+    """`closed`: the task's row of `dedup` so far, which stays when it is opened again."""
     now = asyncio.get_running_loop().time()
     if isinstance(memory, Closed):
         return Moment(offset, now, memory.state, 0, 0, 0, 0, 0, None, False, None, dedup.encode(memory))
@@ -278,5 +307,5 @@ def _moment(memory: Memory, offset: int) -> Moment:
         memory.queue,
         memory.retryable,
         pending.encode(memory),
-        None,
+        closed,
     )

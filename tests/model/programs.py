@@ -92,6 +92,10 @@ def _changelogs_deleted(*names: str) -> Step:
     return Step("changelogs_are_deleted", {"names": names})
 
 
+def _requeued(pause: int = 1500) -> Step:
+    return Step("all_that_failed_is_requeued", {"request": 0, "pause": pause})
+
+
 BOTH = ("pending", "dedup")
 EVERYBODY = Step("everybody_starts", {})
 REBALANCE = Step("rebalance", {})
@@ -206,4 +210,17 @@ PROGRAMS: Mapping[str, Program] = {
     "no changelog": [_accept(5), _ms(400), _files_lost(0), _starts(0)],
     "skips strangers": ZOMBIE,
     "believes strangers": ZOMBIE,
+    "closed wins": [_accept(1, "hopeless"), _seconds(3), _requeued(), _seconds(3)],
+    "forgets first": [_accept(1, "hopeless"), _seconds(3), _requeued(100), _ms(100), _seconds(3)],
+    "nothing is kept": [_accept(1, "hopeless"), _seconds(3), _requeued(), _seconds(3)],
+    "any request counts": [
+        _accept(1, "hopeless", "hopeless"),
+        _seconds(3),
+        _requeued(),
+        _seconds(3),
+        _requeued(),
+        _seconds(3),
+    ],
+    "failures stay": [_accept(1, "fails", "fails", "fails", most=2), _seconds(7), _requeued(), _seconds(7)],
+    "attempts begin again": [_accept(1, "hopeless"), _seconds(3), _requeued(), _seconds(3)],
 }

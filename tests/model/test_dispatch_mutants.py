@@ -4,6 +4,7 @@ import pytest
 
 from tests.model.mutant import HONEST, Mutant
 from tests.model.mutants import MUTANTS
+from tests.model.mutants_of_requeue import MUTANTS_OF_REQUEUE
 from tests.model.mutants_of_tables import MUTANTS_OF_TABLES
 from tests.model.programs import PROGRAMS, ZOMBIE, live
 
@@ -11,7 +12,7 @@ LIVES = 80
 """Lives of one program differ by their dice; so many are tried. The one that is hidden best shows in every eighth."""
 
 
-@pytest.mark.parametrize("mutant", MUTANTS + MUTANTS_OF_TABLES, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS + MUTANTS_OF_TABLES + MUTANTS_OF_REQUEUE, ids=lambda mutant: mutant.name)
 def test_broken_dispatcher_is_caught(mutant: Mutant) -> None:
     program = PROGRAMS[mutant.name]
     seen = next((seed for seed in range(LIVES) if live(mutant, seed, program) is not None), None)

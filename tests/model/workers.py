@@ -71,17 +71,19 @@ class Worker:
 
     async def _execute(self, life: Life, message: Message) -> None:
         job = message.job
-        answer = await self._guard.claim(job.task_id, job.attempt)
+        answer = await self._guard.claim(job.task_id, job.attempt, job.first_attempt)
         while isinstance(answer, Held):
             await asyncio.sleep(HELD_PAUSE_SECONDS)
             await life.step()
-            answer = await self._guard.claim(job.task_id, job.attempt)
+            answer = await self._guard.claim(job.task_id, job.attempt, job.first_attempt)
         await life.step()
         match answer:
             case Known(claim=claim, record=record):
                 if record is not None:
                     await self._log.append_durably([wire.decode(job.task_id.encode(), record)])
                     await self._guard.ended(claim)
+                if claim.attempt < job.first_attempt:
+                    return await self._execute(life, message)
                 return None
             case Claimed(claim=claim):
                 result = self.world.outcome(job.task_id, job.attempt)

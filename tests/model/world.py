@@ -108,6 +108,10 @@ class World:
         policy = Policy(max_attempts=max_attempts, timeout_seconds=1.0)
         self.tell(SCRIBE.accepted(task_id, type, {"of": task_id}, policy, HTTP))
 
+    def requeue(self, task_id: str, request: str) -> None:
+        """The api is asked to have a task tried again."""
+        self.tell(SCRIBE.requeued(task_id, "ann", "mended", request))
+
     def tell(self, fact: Any) -> None:
         """Somebody appends a fact."""
         key, value = wire.encode(fact)

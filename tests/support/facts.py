@@ -33,12 +33,13 @@ times = st.integers(1_700_000_000_000, 1_700_000_900_000)
 
 
 claims = st.tuples(attempts, workers, tokens)
+KINDS = ["accepted", "rejected", "dispatched", "started", "ended", "retry", "over", "requeued", "requeued"]
 
 
 @st.composite
 def facts_of(draw: st.DrawFn, task_id: str = TASK, claim: st.SearchStrategy[Claim] = claims) -> AnyFact:
     """Any fact of one task, with the deterministic id that its writer gives it."""
-    kind = draw(st.sampled_from(["accepted", "rejected", "dispatched", "started", "ended", "retry", "over"]))
+    kind = draw(st.sampled_from(KINDS))
     attempt, worker, token = draw(claim)
     match kind:
         case "accepted":
@@ -55,6 +56,8 @@ def facts_of(draw: st.DrawFn, task_id: str = TASK, claim: st.SearchStrategy[Clai
         case "retry":
             decision = ScheduleRetry(attempt, draw(times), "Boom", draw(st.integers(0, 4)))
             return SCRIBE.retry_scheduled(task_id, decision, draw(policies))
+        case "requeued":
+            return SCRIBE.requeued(task_id, "ann", "mended", draw(st.sampled_from(["r1", "r2", "r3", "r4"])))
         case _:
             return SCRIBE.failed_permanently(task_id, GiveUp(attempt, "Boom"))
 
@@ -67,7 +70,7 @@ def records(draw: st.DrawFn, task_ids: Sequence[str] = (TASK,), max_size: int = 
     """
     few = st.sampled_from(draw(st.lists(claims, min_size=1, max_size=3)))
     kinds = st.one_of([facts_of(task_id, few) for task_id in task_ids])
-    told: list[AnyFact] = []
+    told: list[AnyFact] = _given_up(task_ids[0], draw(attempts)) if draw(st.booleans()) else []
     for _ in range(draw(st.integers(0, max_size))):
         told.append(draw(st.sampled_from(told)) if told and draw(st.integers(0, 3)) == 0 else draw(kinds))
     recorded, offset, at = [], -1, 1_700_000_000_000
@@ -76,6 +79,12 @@ def records(draw: st.DrawFn, task_ids: Sequence[str] = (TASK,), max_size: int = 
         offset, at = offset + gap, at + gap * 700
         recorded.append(Recorded(fact, offset, at))
     return recorded
+
+
+def _given_up(task_id: str, attempt: int) -> list[AnyFact]:
+    """What it takes for a requeue to have an effect: a task that was accepted and given up."""
+    accepted = SCRIBE.accepted(task_id, "A", {"a": 1}, Policy(), Origin("http"))
+    return [accepted, SCRIBE.failed_permanently(task_id, GiveUp(attempt, "Boom"))]
 
 
 def partitions(max_size: int = 40) -> st.SearchStrategy[list[Recorded]]:

@@ -63,18 +63,19 @@ class FakeGuard:
         mine = row and (row.token, row.owner, row.attempt) == (claim.token, self.worker, claim.attempt)
         return row if mine else None
 
-    async def claim(self, task_id: str, attempt: int) -> Answer:
+    async def claim(self, task_id: str, attempt: int, first_attempt: int = 1) -> Answer:
         rows = self._rows()
         row = rows.get(task_id)
         new = Row(attempt, Token(self.memory.epoch or 0, 1), self.worker)
         takeover = False
         if row is not None:
             finished = row.status in ("outcome", "ended")
+            former = row.attempt < first_attempt
             if row.status == "outcome" and (row.attempt == attempt or row.success):
                 return Known(Claim(task_id, row.attempt, row.token), row.record)
             if row.status == "ended" and row.attempt == attempt:
                 return Known(Claim(task_id, row.attempt, row.token), None)
-            if attempt < row.attempt or (finished and row.success):
+            if attempt < row.attempt or (finished and row.success and not former):
                 return Superseded(row.attempt)
             if row.status == "active" and not row.lapsed:
                 return Held(LEASE_SECONDS)
@@ -86,6 +87,8 @@ class FakeGuard:
                 if row.owner != self.worker:
                     new.deaths += row.alone
                     new.alone = True
+            if former:
+                new.deaths = 0
             new.started = row.started and row.attempt == attempt
         rows[task_id] = new
         claim = Claim(task_id, attempt, new.token)

@@ -67,6 +67,9 @@ class Story:
     def failed_permanently(self, attempt: int = 1) -> Recorded:
         return self.tell(self.scribe.failed_permanently(self.task_id, GiveUp(attempt, "Boom")))
 
+    def requeued(self, request: str = "r1", actor: str = "ann", reason: str = "mended") -> Recorded:
+        return self.tell(self.scribe.requeued(self.task_id, actor, reason, request))
+
     def again(self, recorded: Recorded) -> Recorded:
         """The same fact, appended once more."""
         return self.tell(recorded.fact)

@@ -72,7 +72,7 @@ class Traffic:
         scribe, choose = self._scribe, self._random.choice
         attempt, worker = choose([1, 1, 1, 2, 2, 3, 7]), choose(["w1", "w2"])
         token = Token(1, choose([1, 1, 2, 3]))
-        match self._random.randrange(9):
+        match self._random.randrange(10):
             case 0:
                 return scribe.accepted(task_id, "OTHER", choose(PAYLOADS), self._policy, Origin("event", "t", 0, 7))
             case 1:
@@ -91,5 +91,7 @@ class Traffic:
             case 7:
                 decision = ScheduleRetry(attempt + 1, 4_000_000_000_000, "Boom", 1)
                 return scribe.retry_scheduled(task_id, decision, self._policy)
+            case 8:
+                return scribe.requeued(task_id, "ann", "mended", choose(["r1", "r2"]))
             case _:
                 return scribe.failed_permanently(task_id, GiveUp(attempt, "Boom"))

@@ -13,6 +13,9 @@ characters = st.characters(exclude_categories=["Cs"])
 nasty = st.sampled_from(["\x00", "\u2028", "\ufeff", "é", "e\u0301", "\U0001f4a5", "\\u0000", '"', "\x7f\x1b[31m", "ﷺ"])
 texts = st.one_of(st.text(characters, max_size=12), nasty)
 
+lines = texts.map(lambda text: "".join(c for c in text if not (c < " " or "\x7f" <= c <= "\x9f")) or "x")
+"""What people say of themselves: never empty, and without control characters."""
+
 
 def _fits(text: str) -> bool:
     return 0 < len(text.encode()) <= MAX_ID_BYTES
@@ -81,4 +84,5 @@ facts: st.SearchStrategy[AnyFact] = st.one_of(
         policy=policies,
     ),
     _fact(domain.TaskFailedPermanently, attempt=attempts, reason=texts),
+    _fact(domain.TaskRequeued, actor=lines, reason=lines),
 )

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from streamapp.domain.dispatch import GiveUp
 from streamapp.domain.facts import FieldError, Recorded
-from streamapp.domain.outbox import Open, remember
+from streamapp.domain.outbox import Closed, Open, remember
 from streamapp.domain.task import MAX_HISTORY, Task, fold
 from streamapp.settings import Settings
 from streamapp.stream.topics import CHANGELOG_MAX_BYTES
 from streamapp.wire.facts import Undecodable, decode, encode
-from tables import pending, tasks
+from tables import dedup, pending, tasks
+from tests.support.facts import SCRIBE
 from tests.support.story import Story
 
 MAX_RECORD_BYTES = Settings().kafka.max_record_bytes + 65_536
@@ -45,6 +47,8 @@ def _flood(kind: str) -> list[Recorded]:
     for number in range(MAX_HISTORY + 20):
         if kind == "rejected":
             recorded = story.rejected(str(number).encode())
+        elif kind == "requeued":
+            recorded = story.requeued(f"r{number}", '"' * 200, '"' * 1000)
         elif kind in ("started", "failed"):
             recorded = getattr(story, kind)(claim=number + 1)
         else:
@@ -55,7 +59,7 @@ def _flood(kind: str) -> list[Recorded]:
     return story.facts
 
 
-@pytest.mark.parametrize("kind", ["rejected", "dispatched", "started", "failed", "retry_scheduled"])
+@pytest.mark.parametrize("kind", ["rejected", "dispatched", "started", "failed", "retry_scheduled", "requeued"])
 def test_a_flood_of_the_largest_facts_makes_records_that_fit(kind):
     facts = _flood(kind)
     assert len(encode(facts[0].fact)[1]) > 1_000_000
@@ -68,6 +72,11 @@ def test_a_flood_of_the_largest_facts_makes_records_that_fit(kind):
         memory = remember(memory, recorded)
     assert isinstance(memory, Open)
     assert len(pending.encode(memory)) < CHANGELOG_MAX_BYTES
+    given_up = SCRIBE.failed_permanently("task-1", GiveUp(MAX_HISTORY + 30, "Boom"))
+    closed = remember(memory, Recorded(given_up, memory.offset + 1, 0))
+    assert isinstance(closed, Closed)
+    assert closed.kept is not None
+    assert len(dedup.encode(closed)) < CHANGELOG_MAX_BYTES
 
 
 @pytest.mark.parametrize("name", ["source", "queue", "worker"])

@@ -137,7 +137,8 @@ class Bench:
         return "done"
 
     def deliver(self, task_id: str = "t", attempt: int = 1, **changes: Any) -> FakeDelivery:
-        body = jobs.encode(Job(task_id, attempt, "ANY", {}, changes.pop("timeout_seconds", 30)))
+        first, timeout = changes.pop("first_attempt", 1), changes.pop("timeout_seconds", 30)
+        body = jobs.encode(Job(task_id, attempt, "ANY", {}, timeout, None, first))
         delivery = FakeDelivery(body, self.events, **changes)
         self.worker.on_delivery(delivery)
         return delivery
@@ -246,6 +247,34 @@ async def test_known_outcome_is_told_again_under_the_same_id() -> None:
     assert other.runs == []
     assert delivery.settled == ["ack"]
     assert row.status == "ended"
+
+
+async def test_requeued_attempt_runs_after_a_success_that_did_not_count_was_told() -> None:
+    """A worker died before it could tell its success; meanwhile the task was given up, and then requeued."""
+    bench = Bench()
+    bench.deliver()
+    await bench.idle()
+    told = bench.log.facts[-1]
+    row = bench.memory.rows["t"]
+    row.status, row.record = "outcome", facts.encode(told)[1]
+    other = Bench(bench.memory, "other")
+    delivery = other.deliver(attempt=2, first_attempt=2)
+    await other.idle()
+    assert other.log.facts[0] == told
+    assert other.told == ["TaskExecutionCompleted", "TaskExecutionStarted", "TaskExecutionCompleted"]
+    assert [fact.attempt for fact in other.log.facts] == [1, 2, 2]
+    assert other.events[-3:] == ["run", "TaskExecutionCompleted", "ack"]
+    assert (other.runs, delivery.settled, other.approach.ahead) == (["t"], ["ack"], 0)
+    assert (other.memory.rows["t"].attempt, other.memory.rows["t"].status) == (2, "ended")
+
+
+async def test_retry_after_a_success_that_counts_is_not_run() -> None:
+    bench = Bench()
+    bench.deliver()
+    await bench.idle()
+    delivery = bench.deliver(attempt=2)
+    await bench.idle()
+    assert (bench.runs, delivery.settled) == (["t"], ["ack"])
 
 
 async def test_outcome_the_diary_has_is_not_told_again() -> None:

@@ -1,6 +1,6 @@
 -- Who may run this attempt of this task? Answered and, where it is the caller, written down in one step.
 -- KEYS: epoch, task, jobs:waiting, jobs:active
--- ARGV: task id, attempt, worker, lease ms, retention ms, deaths allowed
+-- ARGV: task id, attempt, worker, lease ms, retention ms, deaths allowed, first attempt since the task was requeued
 
 local epoch = redis.call('GET', KEYS[1])
 if not epoch then
@@ -16,6 +16,9 @@ local number, alone, deaths, takeover, started = 1, '0', 0, '0', '0'
 
 if task.status then
   local finished = task.status == 'outcome' or task.status == 'ended'
+  -- Somebody has asked for a new try after the task had been given up: once it is recorded what came of earlier attempts,
+  -- that is not in the way, and who died of them is not held against it.
+  local former = known < tonumber(ARGV[7])
   -- A stored outcome that may not be in the diary yet is handed to whoever asks: also to a higher attempt when the task
   -- has succeeded, because the job of its own attempt may be gone and nobody else would ever record it.
   if task.status == 'outcome' and (known == attempt or task.success == '1') then
@@ -26,7 +29,7 @@ if task.status then
     redis.call('ZREM', KEYS[3], job)
     return {'known', task.attempt, task.epoch, task.claim, false}
   end
-  if attempt < known or (finished and task.success == '1') then
+  if attempt < known or (finished and task.success == '1') and not former then
     redis.call('ZREM', KEYS[3], job)
     return {'superseded', task.attempt}
   end
@@ -47,6 +50,9 @@ if task.status then
       end
       alone = '1'
     end
+  end
+  if former then
+    deaths = 0
   end
   if known == attempt then
     started = task.started or '0'

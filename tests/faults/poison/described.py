@@ -11,7 +11,7 @@ from random import Random
 
 from tests.faults.poison.broken_json import text_of
 from tests.faults.poison.other_types import another
-from tests.faults.poison.requests import BATCH, JSON, ONE, Asked
+from tests.faults.poison.requests import BATCH, JSON, ONE, REQUEUES, Asked
 from tests.faults.poison.schema import Schema, Schemas
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -54,7 +54,7 @@ class Description:
 
     def _bodies(self, chance: Random) -> Iterator[Asked]:
         """Bodies that break the schema of the request."""
-        for path in (ONE, BATCH):
+        for path in (ONE, BATCH, REQUEUES):
             content = self._document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
             for pointer, value in self.schemas.breaking(content["schema"], chance):
                 asked = Asked("against the description: body", path, text_of(value), 422, pointer=pointer)
@@ -72,7 +72,7 @@ class Description:
 
     def _parameters(self, chance: Random) -> Iterator[Asked]:
         """Headers that are not what their pattern says."""
-        for path in (ONE, BATCH):
+        for path in (ONE, BATCH, REQUEUES):
             for parameter in self._document["paths"][path]["post"]["parameters"]:
                 pattern = parameter["schema"].get("pattern")
                 for value in BAD_TEXTS if pattern else ():

@@ -14,7 +14,7 @@ from streamapp.domain.identity import task_id_of_key
 from tests.faults.poison.broken_json import NO_OBJECTS, text_of
 from tests.faults.poison.entrance import SUBMISSIONS, Wrong, wrong_documents
 
-ONE, BATCH = "/v1/tasks", "/v1/tasks:batch"
+ONE, BATCH, REQUEUES = "/v1/tasks", "/v1/tasks:batch", "/v1/requeues"
 JSON = {"Content-Type": "application/json"}
 MAX_BATCH = 20
 """STREAMAPP_API__MAX_BATCH of the arena these requests are for."""

@@ -93,6 +93,18 @@ class History:
     def given_up(self, attempt: int, task: str = "t") -> None:
         self.tell(self.scribe.failed_permanently(task, GiveUp(attempt, "Boom")))
 
+    def requeued(self, task: str = "t", request: str = "r1") -> Line:
+        return self.tell(self.scribe.requeued(task, "ann", "mended", request))
+
+    def fell(self, task: str = "t", attempt: int = 1) -> None:
+        """An attempt that fails for good, whatever the policy says."""
+        self.handed_out(task, attempt)
+        self.started(task, attempt)
+        self.effect("begin", task, attempt)
+        self.failed(task, attempt, retryable=False)
+        self.ack(task, attempt)
+        self.given_up(attempt, task)
+
     def ack(self, task: str = "t", attempt: int = 1) -> None:
         self.wire.append(Wired(self.later(), "ack", 1, f"{task}:{attempt}"))
 

@@ -5,8 +5,9 @@ from copy import deepcopy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamapp.domain.facts import TaskRequeued
 from streamapp.domain.outbox import Closed, Memory, Open, remember
-from streamapp.domain.progress import TERMINAL, Progress
+from streamapp.domain.progress import TERMINAL, Progress, State
 from streamapp.domain.task import MAX_HISTORY, Task, apply, evolve, fold
 from tests.support.facts import records
 from tests.support.story import Story, later
@@ -68,17 +69,23 @@ def test_the_same_fact_at_a_later_offset_changes_no_decision_of_the_outbox(facts
 
 
 @given(records())
-def test_terminal_stays_and_attempts_never_fall(facts):
-    task, attempt, ended = None, 0, None
+def test_terminal_stays_until_a_requeue_and_attempts_never_fall(facts):
+    task, attempt, ended, requeues = None, 0, None, 0
     for recorded in facts:
         task = evolve(task, recorded)
         assert task.progress.attempt >= attempt or task.progress.terminal
-        attempt = task.progress.attempt
-        if ended is not None:
+        if task.requeues > requeues:
+            assert isinstance(recorded.fact, TaskRequeued)
+            assert ended[0] is State.FAILED_PERMANENTLY
+            assert task.progress.attempt > attempt
+            assert (task.state, task.not_before, task.ended_at) == (State.RETRY_SCHEDULED, recorded.at, None)
+            ended, requeues = None, task.requeues
+        elif ended is not None:
             assert (task.state, task.ended_at, task.result) == ended
         elif task.progress.terminal:
             ended = (task.state, task.ended_at, task.result)
             assert task.ended_at == recorded.at
+        attempt = task.progress.attempt
 
 
 @given(records())
@@ -88,7 +95,11 @@ def test_attempts_tokens_and_failures_never_fall(facts):
     for recorded in facts:
         task = evolve(task, recorded)
         assert task.progress.attempt >= before.attempt
-        assert task.progress.failures >= before.failures
+        if task.requeues == before.requeues:
+            assert task.progress.failures >= before.failures
+            assert task.progress.first_attempt == before.first_attempt
+        else:
+            assert (task.progress.failures, task.progress.first_attempt) == (0, task.progress.attempt)
         assert task.progress.accepted_id == (before.accepted_id or task.progress.accepted_id)
         assert all(task.progress.tokens[number] >= token for number, token in before.tokens.items())
         before = task.progress
@@ -123,23 +134,48 @@ def test_diary_and_outbox_are_at_the_same_point_until_the_task_ends(facts):
         assert memory.offset == task.offset
         if isinstance(memory, Closed):
             assert memory.state is task.state
+            assert (memory.kept is not None) == (task.state is State.FAILED_PERMANENTLY)
+            assert memory.kept is None or memory.kept.progress == task.progress
             continue
         assert memory.progress == task.progress
-        assert memory.not_before == task.not_before or task.not_before is None
+        assert memory.not_before in (task.not_before, 0) or task.not_before is None
         assert (memory.type, memory.policy) == (task.type, task.policy)
 
 
 @given(records(), records())
-def test_a_closed_entry_stays_closed(facts, more):
+def test_a_closed_entry_stays_closed_unless_what_failed_for_good_is_requeued(facts, more):
     memory = _remember_all(facts)
     if not isinstance(memory, Closed):
         return
-    kept = (memory.state, memory.accepted_id)
-    assert memory.state in TERMINAL
+    state, accepted_id = memory.state, memory.accepted_id
+    assert state in TERMINAL
     for recorded in more:
+        before = deepcopy(memory)
         memory = remember(memory, later(recorded, memory.offset + 1, recorded.at))
-        assert isinstance(memory, Closed)
-        assert (memory.state, memory.accepted_id) == kept
+        if isinstance(memory, Open):
+            assert isinstance(recorded.fact, TaskRequeued)
+            assert state is State.FAILED_PERMANENTLY
+            assert memory.offset > before.offset
+            assert (memory.type, memory.payload) == (before.kept.type, before.kept.payload)
+            return
+        assert memory.state is state
+        if state is State.COMPLETED:
+            assert memory.accepted_id == accepted_id
+
+
+@given(records())
+def test_the_row_of_what_is_opened_again_stays_as_it_was(facts):
+    """Whoever writes it to one table and dies before the other one must find it again."""
+    memory = None
+    for recorded in facts:
+        before, untouched = memory, deepcopy(memory)
+        memory = remember(memory, recorded)
+        if isinstance(before, Closed) and isinstance(memory, Open):
+            assert before == untouched
+            memory.progress.tokens.clear()
+            assert before == untouched
+            assert remember(before, recorded).offset == memory.offset
+            return
 
 
 def test_a_flood_of_strange_facts_is_counted_and_not_kept():

@@ -21,6 +21,7 @@ appends = st.one_of(
         nasty,
     ),
     st.tuples(st.just(identity.task_id_of_key), nasty),
+    st.tuples(st.just(identity.requeued_id), nasty, nasty, nasty, nasty),
 )
 
 
@@ -56,4 +57,5 @@ def test_ids_are_what_they_were_when_the_first_diary_was_written():
     assert identity.rejected_id("t", Origin("event", "consume-event", 0, 7), "d") == "15d8aa0b5eb597db3577e7e937c33133"
     assert identity.dispatch_id("TaskDispatched", "t", 1) == "92168f64c584a8da7990dd23dac8c874"
     assert identity.execution_id("TaskExecutionStarted", "t", 1, "w", token) == "ad33af2ac17c40f2da96a148b8e701b3"
+    assert identity.requeued_id("t", "ann", "mended", "key") == "c913769135a61b619988efe22503cbec"
     assert identity.task_id_of_key("order-1") == "idem-845c8f6296e6a7d209b78c45acf396e2"

@@ -20,6 +20,7 @@ jobs = st.builds(
     parameters=json_values,
     timeout_seconds=st.floats(0.001, 1e9),
     traceparent=st.none() | st.just("00-abc-def-01"),
+    first_attempt=st.integers(1, 1_000_000),
 )
 
 
@@ -32,6 +33,12 @@ def test_decoding_is_the_inverse_of_encoding(job):
 def test_a_job_carries_nothing_but_what_a_worker_needs():
     job = Job("t", 1, "EMAIL", {}, 5.0)
     assert set(json.loads(encode(job))) == {"taskId", "attempt", "type", "parameters", "timeoutSeconds"}
+
+
+def test_a_job_of_a_requeued_task_says_where_its_attempts_begin():
+    job = Job("t", 5, "EMAIL", {}, 5.0, None, 4)
+    assert json.loads(encode(job))["firstAttempt"] == 4
+    assert decode(json.dumps(JOB).encode()).first_attempt == 1
 
 
 @pytest.mark.parametrize(
