@@ -38,6 +38,7 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     findings += await _views(ring, held)
     report_of_audit = await _audited(ring)
     findings += [str(finding) for finding in report_of_audit.findings]
+    (ring.evidence / "findings.txt").write_text("".join(f"{finding}\n" for finding in findings))
     duplicates = report_of_audit.counts.get("jobs published again", 0)
     told = ring.clients.told
     lost = [task_id for task_id in told if not ring.witness.ended(task_id)]
