@@ -57,7 +57,7 @@ def to_position(acknowledged: Any) -> Position | OutcomeUnknown:
 
 def to_failure(error: BaseException) -> Exception:
     """What an error of the producer means for the record: refused if it cannot have been written, else unknown."""
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | OutcomeUnknown):
         return error
     if isinstance(error, _REJECTIONS):
         return Refused(f"Kafka rejected the record: {describe(error)}; see max.message.bytes and ACLs of the topic")

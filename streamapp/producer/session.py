@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import TopicPartition
 
-from streamapp.domain.errors import Refused, Unavailable
+from streamapp.domain.errors import OutcomeUnknown, Refused, Unavailable
 from streamapp.pace import Pace
 from streamapp.producer.lanes import Lane, Waiting
 from streamapp.producer.records import Record
@@ -116,7 +116,10 @@ class Session:
         await self.end()
 
     async def end(self) -> None:
-        """End at once: what is not settled is cancelled, and may have been written or not."""
+        """End at once: of what is not settled nobody knows whether it was written.
+
+        The futures fail; cancelled ones would cancel whoever awaits them.
+        """
         self._ended = True
         self._producer._closed = True
         await asyncio.gather(*(lane.end() for lane in self._lanes))
@@ -126,8 +129,10 @@ class Session:
         await client.close()
         await self._end_sender(sender.sender_task, client)
         await client.close()
-        for future in set(self.outstanding):
-            future.cancel()
+        for future in self.outstanding:
+            if not future.done():
+                future.set_exception(OutcomeUnknown("the producer was replaced before Kafka acknowledged it"))
+                future.exception()  # whoever gave up waiting leaves nobody to look at it
 
     async def _end_sender(self, task: asyncio.Task[Any] | None, client: Any) -> None:
         if task is None:
