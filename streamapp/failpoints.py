@@ -32,6 +32,7 @@ class Gap(StrEnum):
     AFTER_DISPATCHED_FACT = "after-dispatched-fact"
     AFTER_CLAIM = "after-claim"
     AFTER_STARTED = "after-started"
+    CLAIM_CONFIRMED = "claim-confirmed"
     BEFORE_HANDLER = "before-handler"
     IN_HANDLER = "in-handler"
     AFTER_EFFECT = "after-effect"
@@ -58,6 +59,7 @@ GAPS: Mapping[str, tuple[Gap, ...]] = {
     "worker": (
         Gap.AFTER_CLAIM,
         Gap.AFTER_STARTED,
+        Gap.CLAIM_CONFIRMED,
         Gap.BEFORE_HANDLER,
         Gap.IN_HANDLER,
         Gap.AFTER_EFFECT,

@@ -31,7 +31,7 @@ Step: TypeAlias = Callable[[Run], Awaitable["Step | None"]]
 GAPS = {
     "claim": Gap.AFTER_CLAIM,
     "start": Gap.AFTER_STARTED,
-    "confirm": None,
+    "confirm": Gap.CLAIM_CONFIRMED,
     "line_up": Gap.BEFORE_HANDLER,
     "run": Gap.AFTER_HANDLER,
     "store": Gap.AFTER_OUTCOME_STORED,
@@ -69,8 +69,7 @@ class Pipeline:
         while step is not None:
             gap = GAPS[step.__name__]
             step = await step(run)
-            if gap is not None:
-                failpoints.reached(gap)
+            failpoints.reached(gap)
 
     async def claim(self, run: Run) -> Step | None:
         """Ask the guard, once what is claimed and started now will run at once (`approach`)."""

@@ -14,7 +14,7 @@ from streamapp.audit import Evidence, Line, audit
 from tests.support.brokers import RunningBrokers
 from tests.support.command import Command
 from tests.support.lived import Lived, lived
-from tests.support.stack import RoleProcess
+from tests.support.stack import PROJECT, RoleProcess
 from tests.support.waiting import until
 
 MODULE = '["tests.support.mended"]'
@@ -80,6 +80,7 @@ async def place(brokers_stack: RunningBrokers, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("requeue")
     settings = {"TASKS__TYPES": MODULE, "TASKS__HANDLERS": MODULE, "GUARD__LEASE_SECONDS": "2"}
     async with lived(brokers_stack.endpoints, folder / "installation", **settings) as life:
+        life.made.surroundings["PYTHONPATH"] = str(PROJECT)  # the `faust` command looks for modules beside itself only
         await Command(life.made).run("setup")
         streams = await life.made.started()
         api = await life.made.started("api")

@@ -46,17 +46,6 @@ class GivesUpOnFailure(Pump):
             super()._file(index, key, memory)
 
 
-class LosesItsPlace(Pump):
-    """An entry that failed at once is not filed again, if its back-off ended while its window was still under way."""
-
-    def _refile(self, actions: Any) -> None:
-        super()._refile([action for action in actions if action.key not in self._failures])
-
-    def _file(self, index: Any, key: bytes, memory: Any) -> None:
-        if key not in self._failures or isinstance(self._decide(memory), ScheduleRetry):
-            super()._file(index, key, memory)
-
-
 class FactFirst(Pump):
     """TaskDispatched, then the job."""
 
@@ -180,7 +169,6 @@ def any_start_counts(fact: Any, memory: Open) -> bool:
 MUTANTS = [
     Mutant("bare horizon", Parts(pump=BareHorizon)),
     Mutant("gives up on failure", Parts(pump=GivesUpOnFailure)),
-    Mutant("loses its place", Parts(pump=LosesItsPlace)),
     Mutant("fact before publish", Parts(pump=FactFirst)),
     Mutant("no return check", Parts(pump=NoReturnCheck)),
     Mutant("unknown is done", Parts(pump=UnknownIsDone)),

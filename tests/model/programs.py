@@ -119,14 +119,6 @@ ZOMBIE: Program = [
 PROGRAMS: Mapping[str, Program] = {
     "bare horizon": [_dies(0), _accept(2), _starts(0)],
     "gives up on failure": [_publishes("lost"), _accept(1), _ms(400)],
-    "loses its place": [
-        *HEARD,
-        _queue_lost("special", delete=True),
-        _publishes("lost", "ok", "lost"),
-        _accept(1),
-        _accept(3, type="SPECIAL"),
-        _seconds(7),
-    ],
     "fact before publish": [_accept(1)],
     "no return check": [_queue_lost(delete=True), _accept(1), _ms(400)],
     "unknown is done": [_publishes("lost"), _accept(1), _ms(400)],
