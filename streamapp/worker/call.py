@@ -37,7 +37,8 @@ class Caller:
     max_result_bytes: int
 
     async def call(self, run: Run, slot: Slot) -> tuple[Outcome, int]:
-        """What came of it, and how many milliseconds it took. Frees `slot` when the handler has really ended.
+        """What came of it, and how many milliseconds it took. Frees `slot` when the handler has really ended, unless it
+        ran alone: then `slot` is the caller's to free, once the outcome is kept.
 
         Cancelled itself, it cancels the handler and gives it the same grace to end.
         """
@@ -51,7 +52,8 @@ class Caller:
             raise
         finally:
             if task.done():
-                slot.free()
+                if not slot.alone:  # the next handler may be what kills, and must not find this one without an outcome
+                    slot.free()
             else:
                 self._leave(task, run, slot)
         return result, max(round((self.clock.monotonic() - begun) * 1000), 0)

@@ -98,7 +98,9 @@ class Pipeline:
             run.outcome = outcome.too_old(run.age_seconds)
             run.free_slot()
         elif answer.alone:
+            # At once, and before whoever waits already: if one of them is what kills, this one would be blamed.
             run.log.warning("the last worker died running this job: it runs alone", deaths=answer.deaths)
+            run.slot = await self.slots.take(alone=True)
         run.alone = answer.alone
         return self.start
 
@@ -128,7 +130,7 @@ class Pipeline:
         """Wait for a slot. What has waited long is confirmed once more: a suspended worker may have lost its claim."""
         if run.place is not None:
             run.place.ready()
-        run.slot = await self.slots.take(alone=run.alone)
+        run.slot = await self.slots.take()
         return self.run if self.clock.monotonic() - run.confirmed_at < CONFIRMED_SECONDS else self.confirm
 
     async def run(self, run: Run) -> Step | None:
@@ -147,7 +149,8 @@ class Pipeline:
 
     async def store(self, run: Run) -> Step | None:
         """Keep the outcome with the claim: from here on it is known, whoever dies."""
-        run.free_slot()
+        if not run.alone:  # the next handler may be what kills, and must not find this one without an outcome
+            run.free_slot()
         run.stage = Stage.RECORDING
         job, claim, result = run.job, _claim_of(run), run.outcome
         if result is None:

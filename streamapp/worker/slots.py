@@ -1,7 +1,7 @@
 """Slots for running handlers: so many at once, or one quite alone.
 
-First come, first served, so that a run that must be alone gets its turn: it waits for those before it and nobody passes
-it. A handler that ignores its cancellation keeps its slot, but no longer stands in the way of a run that must be alone,
+First come, first served, but a run that must be alone is the next one: it waits for those that run and for nobody else.
+A handler that ignores its cancellation keeps its slot, but no longer stands in the way of a run that must be alone,
 or that one might never come.
 """
 
@@ -53,7 +53,7 @@ class Slots:
     async def take(self, *, alone: bool = False) -> Slot:
         """Wait for a slot; with `alone` for one beside which no other handler runs."""
         waiter = _Waiter(alone, asyncio.get_running_loop().create_future())
-        self._queue.append(waiter)
+        self._queue.insert(sum(other.alone for other in self._queue) if alone else len(self._queue), waiter)
         self.admit()
         try:
             return await waiter.turn

@@ -340,6 +340,23 @@ async def test_job_whose_worker_died_runs_alone(gate: asyncio.Event) -> None:
     assert bench.runs == ["neighbour", "poison", "late"]
 
 
+async def test_nobody_runs_beside_a_lonely_job_before_its_outcome_is_kept() -> None:
+    """Red: the next handler began the moment its own had ended, killed the worker, and the lonely one was blamed."""
+    bench = Bench(concurrency=3)
+    complete, taken = bench.guard.complete, []
+
+    async def watched(claim: Any, record: bytes, *, succeeded: bool) -> bool:
+        taken.append(bench.slots.taken)
+        return await complete(claim, record, succeeded=succeeded)
+
+    bench.guard.complete = watched  # type: ignore[method-assign]
+    await FakeGuard(bench.memory, "dead").claim("poison", 1)
+    bench.memory.let_lapse()
+    bench.deliver("poison")
+    await bench.idle()
+    assert (taken, bench.slots.taken) == ([1], 0)
+
+
 @pytest.mark.parametrize("started", [True, False])
 async def test_doomed_job_is_told_and_not_run(started: bool) -> None:
     """Where no start of the attempt is recorded, one is: an outcome without a start would not count."""

@@ -55,6 +55,20 @@ async def test_alone_is_not_starved_by_those_who_come_later() -> None:
     assert await settled(alone, late) == [True, False]
 
 
+async def test_alone_goes_before_those_who_wait_already() -> None:
+    """Any of them may be what kills workers, and it would be blamed for it."""
+    slots = Slots(1)
+    running = await slots.take()
+    waiting = wait_for(slots)
+    assert await settled(waiting) == [False]
+    first, second = wait_for(slots, alone=True), wait_for(slots, alone=True)
+    assert await settled(first, second) == [False, False]
+    running.free()
+    assert await settled(first, second, waiting) == [True, False, False]
+    (await first).free()
+    assert await settled(second, waiting) == [True, False]
+
+
 async def test_abandoned_handler_keeps_its_slot_but_stops_no_lonely_run() -> None:
     slots = Slots(2)
     zombie = await slots.take()
