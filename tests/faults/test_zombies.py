@@ -47,15 +47,14 @@ async def make_zombie(ring: Arena, worker: Member, *, others_end: bool) -> None:
     """Stop a worker in the middle of its handlers; let it go on when others have begun with its jobs, or ended them."""
     done = "done" if others_end else "begun"
     async with ring.fault(f"SIGSTOP of worker, until others have {done} its jobs", "worker"):
-        for _ in range(HANDLERS):
-            await ring.clients.submit(SLOW.name)
+        slow = [await ring.clients.submit(SLOW.name) for _ in range(HANDLERS)]
         await asyncio.sleep(SLOW_SECONDS / 2)
         worker.process.signal(signal.SIGSTOP)
         told = len(ring.witness.facts)
         try:
-            again = await until(lambda: _again(ring, told), DISCONNECTED_SECONDS, "others have begun", every=0.02)
-            if others_end:
-                await until(lambda: all(map(ring.witness.ended, again)), 60, "others have done what they had begun")
+            await until(lambda: _again(ring, told), DISCONNECTED_SECONDS, "others have begun", every=0.02)
+            if others_end:  # all of them: those that the zombie had claimed, and those that it was running
+                await until(lambda: all(map(ring.witness.ended, slow)), 60, "others have done everything")
         finally:
             worker.process.signal(signal.SIGCONT)
 
