@@ -3,11 +3,15 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
 
 from streamapp.audit import Report, audit
-from streamapp.audit.evidence import Poll
+from streamapp.audit.evidence import Line, Poll
+from streamapp.audit.story import tell
 from streamapp.domain.dispatch import ScheduleRetry
-from streamapp.domain.facts import Token
+from streamapp.domain.facts import Recorded, Token
+from streamapp.wire import facts
+from tests.support.facts import records
 from tests.unit.audit.history import POLICY, History
 
 
@@ -238,3 +242,16 @@ def test_who_asks_may_see_a_failed_task_go_on_only_if_it_was_requeued() -> None:
     other.submitted()
     other.fell()
     assert "sessions" in rules(other, polls=seen)
+
+
+@given(records().filter(bool))
+def test_rounds_are_what_the_fold_makes_of_any_facts(told: list[Recorded]) -> None:
+    """Two ways to the same end: the state machine, and the sentences of the design."""
+    (story,) = tell(Line(0, item.offset, item.at, *facts.encode(item.fact)) for item in told).stories.values()
+    progress, last = story.task.progress, story.rounds[-1]
+    assert len(story.rounds) - 1 == progress.requeues
+    assert (last.end is not None) == progress.terminal
+    assert (None if last.end is None else last.end.at) == story.task.ended_at
+    if progress.requeues:
+        assert last.first == progress.first_attempt
+    assert all(before.first < after.first for before, after in zip(story.rounds, story.rounds[1:], strict=False))
