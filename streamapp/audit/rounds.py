@@ -42,7 +42,8 @@ def rounds_of(facts: Iterable[Recorded]) -> list[Round]:
         if current.end is None and _ends(fact, current.first, last, tokens):
             current.end = told
         elif isinstance(fact, TaskRequeued) and accepted and last < LAST_ATTEMPT and _failed_for_good(current):
-            rounds.append(Round(last + 1, told))
+            last += 1
+            rounds.append(Round(last, told))
         accepted = accepted or isinstance(fact, TaskAccepted)
         last = max(last, getattr(fact, "attempt", 0))
     return rounds

@@ -230,6 +230,18 @@ def test_a_requeue_skips_what_was_told_of_after_the_end() -> None:
     assert report(history).findings == []
 
 
+def test_giving_up_an_attempt_from_before_the_requeue_ends_nothing() -> None:
+    """Found by the property below: an attempt that was mentioned after the end, and given up after the requeue."""
+    history = History()
+    history.submitted()
+    history.fell()
+    due = history.log[-2].at + 1_000
+    history.tell(history.scribe.retry_scheduled("t", ScheduleRetry(2, due, "Boom", 1), POLICY))
+    history.requeued()
+    history.given_up(2)
+    assert says(history, "completeness") == ["has not ended: RETRY_SCHEDULED, attempt 3"]
+
+
 def test_who_asks_may_see_a_failed_task_go_on_only_if_it_was_requeued() -> None:
     history = requeued()
     seen = [Poll(1, "t", "FAILED_PERMANENTLY", 1), Poll(2, "t", "RETRY_SCHEDULED", 2), Poll(3, "t", "RUNNING", 2)]
