@@ -95,7 +95,7 @@ def guard_off() -> None:
 
     numbers = itertools.count(1)
 
-    async def claim(self: Any, task_id: str, attempt: int) -> Claimed:
+    async def claim(self: Any, task_id: str, attempt: int, first_attempt: int = 1) -> Claimed:
         return Claimed(Claim(task_id, attempt, Token(1, next(numbers))), alone=False, deaths=0, takeover=False)
 
     async def yes(self: Any, *_: Any, **__: Any) -> bool:
