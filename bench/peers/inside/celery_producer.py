@@ -1,7 +1,7 @@
 """The producer of the Celery peer.
 
-py-amqp waits for the confirm of each message before it sends the next one on a channel. So several threads publish,
-each with a producer of its own from Celery's pool, as a web server's would.
+py-amqp waits for the confirm of each message before it sends the next one on a channel. With the setting `threads` more
+than one publishes, each with a producer of its own from Celery's pool, as a web server's would.
 """
 
 import threading

@@ -18,7 +18,8 @@ final class Fact {
     TaskExecutionCompleted,
     TaskExecutionFailed,
     TaskRetryScheduled,
-    TaskFailedPermanently
+    TaskFailedPermanently,
+    TaskRequeued
   }
 
   /** Why a submission was refused. */
@@ -33,6 +34,7 @@ final class Fact {
   Raw policy = Raw.NULL;
   Raw origin = Raw.NULL;
   String originKind;
+  String actor;
   String reason;
   List<FieldError> errors = List.of();
   Integer attempt;
@@ -96,6 +98,7 @@ final class Fact {
         case "payload" -> payload = Raw.of(parser, source);
         case "policy" -> policy = readPolicy(parser);
         case "origin" -> readOrigin(parser);
+        case "actor" -> actor = parser.getText();
         case "reason" -> reason = parser.getText();
         case "errors" -> errors = readErrors(parser);
         case "attempt" -> attempt = Integer.valueOf(parser.getIntValue());

@@ -1,6 +1,8 @@
 package bench;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** How far a task has come: the state machine of streamapp/domain/progress.py, rule by rule. */
@@ -18,13 +20,19 @@ final class Progress {
     FAILED_PERMANENTLY
   }
 
+  static final int MAX_REQUEUES_REMEMBERED = 100;
   static final int MAX_ATTEMPTS_REMEMBERED = 100;
+  static final int LAST_ATTEMPT = 1_000_000;
 
   State state = State.UNKNOWN;
   int attempt;
   String acceptedId;
   long failures;
   Map<Integer, Token> tokens = new LinkedHashMap<>();
+  int firstAttempt = 1;
+  int toldAfterEnd;
+  long requeues;
+  List<String> requeued = new ArrayList<>();
 
   boolean terminal() {
     return state == State.COMPLETED || state == State.FAILED_PERMANENTLY;
@@ -39,6 +47,9 @@ final class Progress {
 
   /** Move by one fact. Returns what is anomalous about it, or null. */
   String advance(Fact fact) {
+    if (terminal() && fact.attempt != null && fact.attempt > attempt) {
+      toldAfterEnd = Math.max(toldAfterEnd, fact.attempt);
+    }
     String odd =
         switch (fact.type) {
           case TaskAccepted -> accepted(fact);
@@ -48,6 +59,7 @@ final class Progress {
           case TaskExecutionCompleted, TaskExecutionFailed -> ended(fact);
           case TaskRetryScheduled -> retryScheduled(fact);
           case TaskFailedPermanently -> failedPermanently(fact.attempt);
+          case TaskRequeued -> requeued(fact);
         };
     boolean ofTheSubmission = fact.type == Fact.Type.TaskAccepted || fact.type == Fact.Type.TaskRejected;
     return odd == null && acceptedId == null && !ofTheSubmission ? "a fact of a task that was never accepted" : odd;
@@ -98,6 +110,9 @@ final class Progress {
     if (terminal()) {
       return "started after the end";
     }
+    if (number < firstAttempt) {
+      return "attempt " + number + " started after a requeue had opened attempt " + firstAttempt;
+    }
     if (forgotten(number)) {
       return "attempt " + number + " started long after attempt " + attempt + " was due";
     }
@@ -123,6 +138,9 @@ final class Progress {
     int number = fact.attempt;
     if (terminal()) {
       return "an outcome after the end does not count";
+    }
+    if (number < firstAttempt) {
+      return "an outcome of attempt " + number + ", from before the task was requeued, does not count";
     }
     if (forgotten(number)) {
       return "an outcome of attempt " + number + " long after attempt " + attempt + " was due does not count";
@@ -187,6 +205,34 @@ final class Progress {
     String odd = number == attempt ? null : "attempt " + number + " given up out of order";
     move(number, State.FAILED_PERMANENTLY);
     return odd;
+  }
+
+  private String requeued(Fact fact) {
+    if (requeued.contains(fact.id)) {
+      return null;
+    }
+    requeued.add(fact.id);
+    if (requeued.size() > MAX_REQUEUES_REMEMBERED) {
+      requeued.remove(0);
+    }
+    if (state == State.UNKNOWN || state == State.REJECTED) {
+      return "requeued, and it was never accepted";
+    }
+    if (state != State.FAILED_PERMANENTLY) {
+      return "requeued while it was " + state + ": only what has failed permanently is tried again";
+    }
+    if (acceptedId == null) {
+      return null;
+    }
+    int opened = Math.max(attempt, toldAfterEnd) + 1;
+    if (opened > LAST_ATTEMPT) {
+      return "requeued, and attempt " + LAST_ATTEMPT + " is the last one there can be";
+    }
+    firstAttempt = opened;
+    failures = 0;
+    requeues++;
+    move(opened, State.RETRY_SCHEDULED);
+    return null;
   }
 
   private String jump(int number, State next, String verb) {

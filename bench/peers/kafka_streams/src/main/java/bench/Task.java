@@ -49,11 +49,9 @@ final class Task {
       return;
     }
     offset = factOffset;
-    for (Entry entry : history) {
-      if (entry.id().equals(fact.id)) {
-        duplicates++;
-        return;
-      }
+    if (seen(fact)) {
+      duplicates++;
+      return;
     }
     final boolean accepted = progress.acceptedId != null;
     final boolean wasTerminal = progress.terminal();
@@ -64,7 +62,7 @@ final class Task {
     if (history.size() >= MAX_HISTORY) {
       dropped++;
     } else {
-      history.add(entry(fact, at));
+      history.add(entry(fact, at, moved ? progress.attempt : null));
       if (odd != null) {
         anomalies.add(new Anomaly(offset, fact.type.name(), odd));
       }
@@ -82,15 +80,32 @@ final class Task {
         result = fact.result;
       }
     }
-    if (fact.type == Fact.Type.TaskRetryScheduled && moved) {
+    if (fact.type == Fact.Type.TaskRequeued && moved) {
+      endedAt = null;
+      notBefore = at;
+    } else if (fact.type == Fact.Type.TaskRetryScheduled && moved) {
       notBefore = fact.notBefore;
     } else if (progress.state != Progress.State.RETRY_SCHEDULED) {
       notBefore = null;
     }
   }
 
-  private Entry entry(Fact fact, long at) throws IOException {
-    Long attempt = fact.attempt == null ? null : Long.valueOf(fact.attempt);
+  private boolean seen(Fact fact) {
+    if (fact.type == Fact.Type.TaskRequeued) {
+      return progress.requeued.contains(fact.id);
+    }
+    for (Entry entry : history) {
+      if (entry.id().equals(fact.id)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** {@code opened}: the attempt that a requeue has led to, which carries none itself. */
+  private Entry entry(Fact fact, long at, Integer opened) throws IOException {
+    Integer told = fact.type == Fact.Type.TaskRequeued ? opened : fact.attempt;
+    Long attempt = told == null ? null : Long.valueOf(told);
     return new Entry(offset, at, fact.type.name(), fact.id, fact.source, attempt, fact.worker, detail(fact));
   }
 
@@ -143,6 +158,10 @@ final class Task {
         json.writeNumberField("failures", fact.failures);
       }
       case TaskFailedPermanently -> json.writeStringField("reason", cut(fact.reason, MAX_DETAIL_BYTES));
+      case TaskRequeued -> {
+        json.writeStringField("actor", cut(fact.actor, MAX_DETAIL_BYTES));
+        json.writeStringField("reason", cut(fact.reason, MAX_DETAIL_BYTES));
+      }
     }
   }
 

@@ -72,6 +72,14 @@ final class TaskRecord {
       each.getValue().write(json);
     }
     json.writeEndObject();
+    json.writeNumberField("first_attempt", progress.firstAttempt);
+    json.writeNumberField("told_after_end", progress.toldAfterEnd);
+    json.writeNumberField("requeues", progress.requeues);
+    json.writeArrayFieldStart("requeued");
+    for (String id : progress.requeued) {
+      json.writeString(id);
+    }
+    json.writeEndArray();
     json.writeEndObject();
   }
 
@@ -135,6 +143,14 @@ final class TaskRecord {
             Integer attempt = Integer.valueOf(parser.currentName());
             parser.nextToken();
             progress.tokens.put(attempt, Token.read(parser));
+          }
+        }
+        case "first_attempt" -> progress.firstAttempt = parser.getIntValue();
+        case "told_after_end" -> progress.toldAfterEnd = parser.getIntValue();
+        case "requeues" -> progress.requeues = parser.getLongValue();
+        case "requeued" -> {
+          while (parser.nextToken() != JsonToken.END_ARRAY) {
+            progress.requeued.add(parser.getText());
           }
         }
         default -> parser.skipChildren();
