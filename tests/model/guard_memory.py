@@ -24,6 +24,7 @@ class Grant:
     token: Token
     owner: str
     alone: bool = False
+    confirmed: bool = False
     lives_until: int = 0
     fate: str = "open"
     told: bool = False
@@ -56,7 +57,7 @@ class Page:
         """Whether the next claim is alone and how many died alone, if `worker` is granted it.
 
         A claim that was neither handed back nor brought to an outcome, and that another worker took, is a dead worker;
-        it counts if it had been told to run alone. An outcome wipes the slate clean; a requeue forgives the deaths.
+        it counts if it was about to run, and alone. An outcome wipes the slate clean; a requeue forgives the deaths.
         """
         streak: list[Grant] = []
         for grant in self.grants:
@@ -65,7 +66,7 @@ class Page:
         heirs = [*(grant.owner for grant in streak[1:]), worker]
         for grant, owner in zip(streak, heirs, strict=False):
             if grant.fate == "open" and not grant.told and grant.owner != owner:
-                deaths += grant.alone and grant.attempt >= first_attempt
+                deaths += grant.alone and grant.confirmed and grant.attempt >= first_attempt
                 alone = True
         return alone, deaths
 

@@ -111,6 +111,7 @@ class Oracle(ClaimAnswers):
         mine = self._mine(claim, worker)
         self._expect("confirmed", claim, worker, yes, mine is not None and mine.lives(self.now_ms()))
         if yes and mine is not None:
+            mine.confirmed = True
             self._extend(claim.task_id, mine)
 
     def _complete(self, claim: Claim, worker: str, yes: bool, arguments: Sequence[Any]) -> None:

@@ -24,6 +24,7 @@ class Row:
     alone: bool = False
     deaths: int = 0
     started: bool = False
+    confirmed: bool = False
     success: bool = False
     record: bytes | None = None
 
@@ -85,7 +86,7 @@ class FakeGuard:
             if row.status == "active":
                 takeover = True
                 if row.owner != self.worker:
-                    new.deaths += row.alone
+                    new.deaths += row.alone and row.confirmed
                     new.alone = True
             if former:
                 new.deaths = 0
@@ -101,7 +102,7 @@ class FakeGuard:
         row = self._mine(claim)
         if row is None or row.status != "active" or row.lapsed:
             return False
-        row.started = True
+        row.started = row.confirmed = True
         return True
 
     async def complete(self, claim: Claim, record: bytes, *, succeeded: bool) -> bool:

@@ -10,7 +10,7 @@ end
 local attempt, worker, lease, retention = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local job = ARGV[1] .. ':' .. ARGV[2]
 local now = now_ms()
-local task = read(KEYS[2], 'status', 'attempt', 'epoch', 'claim', 'owner', 'until', 'alone', 'deaths', 'success', 'started')
+local task = read(KEYS[2], 'status', 'attempt', 'epoch', 'claim', 'owner', 'until', 'alone', 'deaths', 'success', 'started', 'confirmed')
 local known = tonumber(task.attempt)
 local number, alone, deaths, takeover, started = 1, '0', 0, '0', '0'
 
@@ -45,7 +45,8 @@ if task.status then
     takeover = '1'
     -- A worker that asks again for its own lapsed claim was cut off, or asleep, but it has not died.
     if task.owner ~= worker then
-      if task.alone == '1' then
+      -- One that was only waiting to be alone when its worker died has killed nobody.
+      if task.alone == '1' and task.confirmed == '1' then
         deaths = deaths + 1
       end
       alone = '1'
@@ -61,7 +62,7 @@ end
 
 -- HSET before any other write: on a full Redis it fails, and then nothing has been changed.
 redis.call('HSET', KEYS[2], 'status', 'active', 'attempt', attempt, 'epoch', epoch, 'claim', number, 'owner', worker,
-  'until', whole(now + lease), 'alone', alone, 'deaths', deaths, 'started', started)
+  'until', whole(now + lease), 'alone', alone, 'deaths', deaths, 'started', started, 'confirmed', '0')
 redis.call('HDEL', KEYS[2], 'record', 'success')
 redis.call('PEXPIRE', KEYS[2], retention)
 redis.call('ZREM', KEYS[3], job)
