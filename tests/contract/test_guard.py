@@ -167,16 +167,15 @@ async def test_requeued_attempt_waits_for_what_still_runs(arena: Any) -> None:
 
 async def test_deaths_from_before_the_requeue_are_not_held_against_it(arena: Any) -> None:
     for number in range(1, 5):
-        await claimed(arena.guard(f"w{number}"))
+        guard = arena.guard(f"w{number}")
+        assert await guard.confirm(await claimed(guard))
         await arena.let_lapse("t")
-    b = arena.guard("b")
-    answer = await b.claim("t", 2, 2)
-    assert answer == Claimed(Claim("t", 2, Token(1, 5)), alone=True, deaths=0, takeover=True)
-    for number, deaths in enumerate([1, 2], start=6):
-        await arena.let_lapse("t")
-        answer = await arena.guard(f"w{number}").claim("t", 2, 2)
+    for number, deaths in enumerate([0, 1, 2], start=5):
+        guard = arena.guard(f"w{number}")
+        answer = await guard.claim("t", 2, 2)
         assert answer == Claimed(Claim("t", 2, Token(1, number)), alone=True, deaths=deaths, takeover=True)
-    await arena.let_lapse("t")
+        assert await guard.confirm(answer.claim)
+        await arena.let_lapse("t")
     assert isinstance(await arena.guard("w8").claim("t", 2, 2), Doomed)
 
 
@@ -185,6 +184,13 @@ async def test_dead_claimant_is_followed_alone(arena: Any) -> None:
     await arena.let_lapse("t")
     answer = await arena.guard("b").claim("t", 1)
     assert answer == Claimed(Claim("t", 1, Token(1, 2)), alone=True, deaths=0, takeover=True)
+
+
+async def test_death_of_a_worker_that_had_not_come_to_run_the_job_is_not_held_against_it(arena: Any) -> None:
+    for number in range(1, 9):
+        answer = await arena.guard(f"w{number}").claim("t", 1)
+        assert answer == Claimed(Claim("t", 1, Token(1, number)), alone=number > 1, deaths=0, takeover=number > 1)
+        await arena.let_lapse("t")
 
 
 async def test_three_workers_dead_while_alone_doom_the_job(arena: Any) -> None:
@@ -200,7 +206,8 @@ async def test_three_workers_dead_while_alone_doom_the_job(arena: Any) -> None:
 
 async def test_doomed_attempt_without_a_recorded_start_says_so(arena: Any) -> None:
     for number in range(1, 5):
-        await claimed(arena.guard(f"w{number}"))
+        guard = arena.guard(f"w{number}")
+        assert await guard.confirm(await claimed(guard))
         await arena.let_lapse("t")
     answer = await arena.guard("w5").claim("t", 2)
     assert answer == Doomed(Claim("t", 2, Token(1, 5)), 3, started=False)

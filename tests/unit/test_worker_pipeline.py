@@ -357,25 +357,49 @@ async def test_nobody_runs_beside_a_lonely_job_before_its_outcome_is_kept() -> N
     assert (taken, bench.slots.taken) == ([1], 0)
 
 
-@pytest.mark.parametrize("started", [True, False])
-async def test_doomed_job_is_told_and_not_run(started: bool) -> None:
-    """Where no start of the attempt is recorded, one is: an outcome without a start would not count."""
-    memory = Memory()
-    for number in range(4):
-        guard = FakeGuard(memory, f"dead-{number}")
-        answer = await guard.claim("t", 1)
+async def die_alone(memory: Memory, *, attempt: int, times: int) -> None:
+    """So many workers die that were about to run the task, the first of them in company."""
+    for number in range(times):
+        guard = FakeGuard(memory, f"dead-{attempt}-{number}")
+        answer = await guard.claim("t", attempt)
         assert isinstance(answer, Claimed)
-        if started:
-            await guard.confirm(answer.claim)
+        assert await guard.confirm(answer.claim)
         memory.let_lapse()
+
+
+async def test_doomed_job_is_told_and_not_run() -> None:
+    memory = Memory()
+    await die_alone(memory, attempt=1, times=4)
     bench = Bench(memory)
     delivery = bench.deliver()
     await bench.idle()
-    assert bench.told == [*([] if started else ["TaskExecutionStarted"]), "TaskExecutionFailed"]
+    assert bench.told == ["TaskExecutionFailed"]
     outcome = bench.log.facts[-1]
     assert isinstance(outcome, TaskExecutionFailed)
     assert (outcome.error_type, outcome.retryable, outcome.token.claim) == ("WorkersDied", False, 5)
     assert (bench.runs, delivery.settled) == ([], ["ack"])
+
+
+async def test_start_of_a_doomed_attempt_is_told_where_nobody_has() -> None:
+    """An outcome without a start would not count: here the workers died in the attempt before."""
+    memory = Memory()
+    await die_alone(memory, attempt=1, times=4)
+    bench = Bench(memory)
+    bench.deliver(attempt=2)
+    await bench.idle()
+    assert bench.told == ["TaskExecutionStarted", "TaskExecutionFailed"]
+    assert bench.runs == []
+
+
+async def test_workers_that_died_waiting_to_run_doom_no_job() -> None:
+    memory = Memory()
+    for number in range(9):
+        assert isinstance(await FakeGuard(memory, f"dead-{number}").claim("t", 1), Claimed)
+        memory.let_lapse()
+    bench = Bench(memory)
+    bench.deliver()
+    await bench.idle()
+    assert bench.runs == ["t"]
 
 
 @pytest.mark.parametrize(
