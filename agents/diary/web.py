@@ -64,7 +64,9 @@ class DiaryWeb:
 
     async def parts(self, request: web.Request) -> web.Response:
         """What this process alone holds: for the other diary processes."""
-        held = {str(partition): self._diary.totals.get(partition) for partition in self._diary.totals.table.held()}
+        held = {
+            str(partition): self._diary.totals.of(partition).totals for partition in self._diary.totals.table.held()
+        }
         return web.Response(body=json.dump(held), content_type="application/json")
 
     async def lag(self, request: web.Request) -> web.Response:
@@ -78,7 +80,7 @@ class DiaryWeb:
         return web.Response(body=json.dump(view), content_type="application/json")
 
     async def _parts(self, request: web.Request) -> dict[int, Totals]:
-        parts = {partition: self._diary.totals.get(partition) for partition in self._diary.totals.table.held()}
+        parts = {partition: self._diary.totals.of(partition).totals for partition in self._diary.totals.table.held()}
         others = [url for url in self._owners().values() if url != self._own]
         async with ClientSession(timeout=self._timeout) as session:
             answers = await asyncio.gather(*(self._fetch_parts(session, url) for url in dict.fromkeys(others)))

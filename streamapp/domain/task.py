@@ -149,7 +149,11 @@ def apply(task: Task, recorded: Recorded) -> None:
 def _seen(task: Task, fact: AnyFact) -> bool:
     if isinstance(fact, TaskRequeued):
         return fact.id in task.progress.requeued  # the outbox has no history: both must recognise the same requests
-    return any(entry.id == fact.id for entry in task.history)
+    told = fact.id
+    for entry in task.history:  # not `any`, whose generator costs more than the look
+        if entry.id == told:
+            return True
+    return False
 
 
 def _entry(recorded: Recorded, opened: int | None) -> Entry:
@@ -158,7 +162,7 @@ def _entry(recorded: Recorded, opened: int | None) -> Entry:
     if isinstance(fact, TaskRequeued):
         attempt = opened
     else:
-        attempt = None if isinstance(fact, TaskAccepted | TaskRejected) else fact.attempt
+        attempt = getattr(fact, "attempt", None)
     worker = getattr(fact, "worker", None)
     return Entry(recorded.offset, recorded.at, fact.NAME, fact.id, fact.source, attempt, worker, _detail(fact))
 

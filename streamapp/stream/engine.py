@@ -37,6 +37,12 @@ log = get_log(__name__)
 IDLE_CHECK_SECONDS = 1.0
 FETCH_PACE_SECONDS: Mapping[Role, float] = {"diary": 0.02, "ingest": 0.005}
 """Fetches are at least so far apart; nobody waits for the diary but people."""
+WHOLE_PASS_BYTES = 4 * 1024 * 1024
+"""Passes up to this size go into a changelog in one record batch, so all of their rows are there or none is.
+
+`totals` needs it: its rows count, and have no offsets of their own but for the first one. What one batch of facts can
+change of them is far below, whatever the facts say.
+"""
 LEAVE_SECONDS = 8.0
 """How long Faust may take to say goodbye to Kafka."""
 
@@ -275,7 +281,7 @@ def create_app(settings: Settings, *, web_host: str, web_port: int, logging_conf
         producer_acks=-1,
         producer_linger=0.0,
         producer_max_request_size=topics.CHANGELOG_MAX_BYTES,
-        producer_max_batch_size=256 * 1024,
+        producer_max_batch_size=WHOLE_PASS_BYTES,
         producer_request_timeout=30.0,
         web_bind=web_host,
         web_host=settings.diary.advertised_host,

@@ -1,0 +1,100 @@
+"""How long things take: histograms of the three latencies that the facts of a task tell.
+
+In: two moments of the broker's clock, in milliseconds. Out: counts by bucket and their sum. Latencies are floored at
+zero, because publishing precedes TaskDispatched, which may therefore come after the start that it led to.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import add
+
+from streamapp.domain.task import Task
+from streamapp.domain.totals import BUCKETS_MS, quantile
+
+
+def _empty() -> list[int]:
+    return [0] * (len(BUCKETS_MS) + 1)
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Milliseconds by bucket of `BUCKETS_MS`; the last count is of what is above them all."""
+
+    sum_ms: int = 0
+    counts: list[int] = field(default_factory=_empty)
+
+    def add(self, milliseconds: int) -> None:
+        """Count one, floored at zero."""
+        if milliseconds <= 0:
+            self.counts[0] += 1
+        else:
+            self.sum_ms += milliseconds
+            self.counts[bisect_left(BUCKETS_MS, milliseconds)] += 1
+
+    def join(self, other: "Histogram") -> None:
+        """Add what another one has counted."""
+        self.sum_ms += other.sum_ms
+        self.counts = list(map(add, self.counts, other.counts))
+
+    @property
+    def count(self) -> int:
+        """How many were counted."""
+        return sum(self.counts)
+
+    def quantile(self, fraction: float) -> int | None:
+        """Upper bound in milliseconds of the bucket in which the quantile lies; None without data or above all."""
+        return quantile(self.counts, fraction)
+
+
+@dataclass(slots=True)
+class Latencies:
+    """The three latencies of the tasks of a type.
+
+    Attributes:
+        dispatch: from when an attempt was due (accepted, or the end of its delay) to its TaskDispatched.
+        execution: from TaskDispatched (or the start, if that came first) to the outcome of the attempt.
+        end_to_end: from TaskAccepted to the fact that completed the task.
+    """
+
+    dispatch: Histogram = field(default_factory=Histogram)
+    execution: Histogram = field(default_factory=Histogram)
+    end_to_end: Histogram = field(default_factory=Histogram)
+
+    def join(self, other: "Latencies") -> None:
+        """Add what another one has counted."""
+        self.dispatch.join(other.dispatch)
+        self.execution.join(other.execution)
+        self.end_to_end.join(other.end_to_end)
+
+
+def joined(parts: Iterable[Latencies]) -> Latencies:
+    """The sum of several."""
+    whole = Latencies()
+    for part in parts:
+        whole.join(part)
+    return whole
+
+
+def due_at(task: Task, attempt: int) -> int | None:
+    """When an attempt was due: at its acceptance, at the end of its delay, or when it was opened anew. None: unknown.
+
+    A first attempt may have been opened anew, too: the latest word about it counts.
+    """
+    for entry in reversed(task.history):
+        if entry.attempt == attempt and entry.fact in ("TaskRetryScheduled", "TaskRequeued"):
+            due: int = entry.detail.get("notBefore", entry.at)
+            return due
+    return task.accepted_at if attempt == 1 else None
+
+
+def handed_out_at(task: Task, attempt: int) -> int | None:
+    """When an attempt was handed out: its TaskDispatched, or its first start if that was told first. None: unknown."""
+    found = None
+    for entry in reversed(task.history):
+        if entry.attempt == attempt:
+            if entry.fact == "TaskDispatched":
+                return entry.at
+            if entry.fact == "TaskExecutionStarted":
+                found = entry.at
+    return found
