@@ -21,7 +21,7 @@ from streamapp.domain.errors import ConfigurationError
 from streamapp.settings import Role, Settings
 from streamapp.stream import topics
 from streamapp.stream.batch import RecordBatch
-from streamapp.stream.folding import Folds, fold_for_ever
+from streamapp.stream.folding import Folds, collect_calmly, fold_for_ever
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
 from streamapp.stream.positions import Positions
@@ -37,12 +37,6 @@ log = get_log(__name__)
 IDLE_CHECK_SECONDS = 1.0
 FETCH_PACE_SECONDS: Mapping[Role, float] = {"diary": 0.02, "ingest": 0.005}
 """Fetches are at least so far apart; nobody waits for the diary but people."""
-WHOLE_PASS_BYTES = 4 * 1024 * 1024
-"""Passes up to this size go into a changelog in one record batch, so all of their rows are there or none is.
-
-`totals` needs it: its rows count, and have no offsets of their own but for the first one. What one batch of facts can
-change of them is far below, whatever the facts say.
-"""
 LEAVE_SECONDS = 8.0
 """How long Faust may take to say goodbye to Kafka."""
 
@@ -245,6 +239,7 @@ class StreamApp(faust.App):
 
 def create_app(settings: Settings, *, web_host: str, web_port: int, logging_config: dict[str, Any]) -> StreamApp:
     """The app of the role in the settings, without tables and agents yet."""
+    collect_calmly()
     app_id = settings.names.app_id(settings.role)
     directory = Path(settings.data_directory) / app_id
     directory.mkdir(parents=True, exist_ok=True)
@@ -281,7 +276,7 @@ def create_app(settings: Settings, *, web_host: str, web_port: int, logging_conf
         producer_acks=-1,
         producer_linger=0.0,
         producer_max_request_size=topics.CHANGELOG_MAX_BYTES,
-        producer_max_batch_size=WHOLE_PASS_BYTES,
+        producer_max_batch_size=topics.CHANGELOG_PASS_BYTES,
         producer_request_timeout=30.0,
         web_bind=web_host,
         web_host=settings.diary.advertised_host,

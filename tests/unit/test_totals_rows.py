@@ -1,20 +1,18 @@
 """The rows of the table `totals`: the same bytes for the same facts, however they come and whatever breaks off."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.diary.agent import Diary
-from streamapp.domain.facts import Recorded
 from streamapp.replay.expected import PartitionFold
 from streamapp.stream.batch import Record, RecordBatch
-from streamapp.wire import facts as wire
 from tables.tasks import Tasks
 from tables.totals import KEY, PartitionTotals
 from tests.support.facts import partitions
+from tests.support.memory_diary import MemoryTable, records_of
 from tests.support.story import START, Story
 
 PARTITION = 0
@@ -24,47 +22,8 @@ class Broken(Exception):
     """Kafka is away for good, or the process dies."""
 
 
-class MemoryTable:
-    """One partition of a `BatchTable`, in memory. Fails when told to, before anything is stored."""
-
-    name = "memory"
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
-        self.next = 0
-        self.fails = False
-        self.put: list[bytes] = []
-
-    def applied(self, partition: int) -> int | None:
-        return self.next if partition == PARTITION else None
-
-    def held(self) -> tuple[int, ...]:
-        return (PARTITION,)
-
-    def get(self, partition: int, key: bytes) -> bytes | None:
-        return self.rows.get(key)
-
-    def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        return iter(sorted(self.rows.items()))
-
-    async def write(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
-        if self.fails:
-            raise Broken
-        self.put = list(puts)
-        for key, value in puts.items():
-            if value is None:
-                self.rows.pop(key, None)
-            else:
-                self.rows[key] = value
-        self.next = applied
-
-
-def records_of(facts: list[Recorded]) -> list[Record]:
-    found = []
-    for recorded in facts:
-        key, value = wire.encode(recorded.fact)
-        found.append(Record(recorded.offset, key, value, recorded.at))
-    return found
+def table(name: str) -> MemoryTable:
+    return MemoryTable(name, 1, [PARTITION])
 
 
 def batch(records: list[Record], start: int, end: int) -> RecordBatch:
@@ -79,7 +38,7 @@ def diary_over(tasks: MemoryTable, totals: MemoryTable) -> Diary:
 def test_rows_are_those_of_a_plain_fold_whatever_breaks_off(facts, data):
     """Batches of any size; a batch fails at either table; the process goes on, or another one begins."""
     records = records_of(facts)
-    tasks, totals = MemoryTable(), MemoryTable()
+    tasks, totals = table("tasks"), table("totals")
     diary = diary_over(tasks, totals)
     done = 0
     while done < len(records):
@@ -90,23 +49,23 @@ def test_rows_are_those_of_a_plain_fold_whatever_breaks_off(facts, data):
             asyncio.run(diary.fold(one))
             done += size
         else:
-            broken.fails = True
+            broken.fails = Broken()
             with pytest.raises(Broken):
                 asyncio.run(diary.fold(one))
-            broken.fails = False
+            broken.fails = None
         if data.draw(st.booleans()):
             diary = diary_over(tasks, totals)
     plain = PartitionFold()
     plain.tell(records)
-    assert totals.rows == dict(plain.rows("totals"))
-    assert tasks.rows == dict(plain.rows("tasks"))
+    assert totals.rows(PARTITION) == dict(plain.rows("totals"))
+    assert tasks.rows(PARTITION) == dict(plain.rows("tasks"))
 
 
 def test_only_rows_that_have_changed_are_written() -> None:
     story = Story()
     for step in (story.accepted, story.dispatched, story.started, story.failed, story.retry_scheduled):
         step()
-    tasks, totals = MemoryTable(), MemoryTable()
+    tasks, totals = table("tasks"), table("totals")
     diary = diary_over(tasks, totals)
     written = []
     for number, record in enumerate(records_of(story.facts)):
