@@ -47,8 +47,9 @@ class Part(Generic[T]):
         return plain(self._tell({name: query.whole(name, 0, 0, MOST) for name in self._numbers}))
 
     async def everywhere(self, **numbers: int) -> dict[int, T]:
-        """What all processes tell, by partition; partitions that nobody told of are missing."""
+        """What all processes tell, in order of partitions; those that nobody told of are missing."""
         told: dict[int, T] = {}
         for answer in await self._owners.ask(f"{self.path}?{urlencode(numbers)}"):
             told |= self._decode(answer)
-        return told | self._tell(numbers)
+        told |= self._tell(numbers)
+        return {partition: told[partition] for partition in sorted(told)}

@@ -60,7 +60,7 @@ def workers_view(known: Iterable[Worker], running: Iterable[RunningTask], now_ms
         else:
             whole[worker.worker] = workers.copied(worker)
     busy: dict[str, list[dict[str, Any]]] = {}
-    for task in running:
+    for task in sorted(running, key=lambda task: (task.since, task.task_id)):
         view = {"taskId": task.task_id, "attempt": task.attempt, "since": rfc3339(task.since)}
         busy.setdefault(task.worker, []).append(view)
     latest = sorted(whole.values(), key=lambda worker: (-worker.last_seen_at, worker.worker))
