@@ -62,6 +62,10 @@ class PartitionTotals:
             self._kept[partition] = applied, found
         return found
 
+    def get(self, partition: int) -> Totals:
+        """The partition's totals alone."""
+        return self.of(partition).totals
+
     def forget(self, partition: int) -> None:
         """Read a partition again when it is asked for: what is kept may not be what is stored."""
         self._kept.pop(partition, None)

@@ -151,6 +151,10 @@ class PartitionIndex:
         """The summary of a task, if it is indexed."""
         return self._by_id.get(task_id)
 
+    def overdue(self, now_ms: int) -> dict[What, int]:
+        """How many open tasks are overdue, by what is expected of them."""
+        return {what: dues.bisect_left((now_ms,)) for what, dues in self.deadlines.items()}
+
     def running(self) -> Iterator[Summary]:
         """The tasks that run now, newest first."""
         return self.marked("state", State.RUNNING).before(None)

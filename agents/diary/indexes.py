@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from agents.diary.building import Build
 from agents.diary.index import PartitionIndex
 from streamapp.domain.dispatch import Limits
+from streamapp.domain.expectation import What
 from streamapp.stream.table import NotHeld
 from streamapp.telemetry import get_log
 from tables.tasks import Tasks
@@ -37,6 +38,11 @@ class Indexes:
         for index in found.values():
             index.settle()
         return found
+
+    def overdue(self, partition: int, now_ms: int) -> dict[What, int] | None:
+        """How many open tasks of a partition are overdue, by what is expected of them; None if that is not known."""
+        index = self.ready().get(partition)
+        return None if index is None else index.overdue(now_ms)
 
     def building(self) -> tuple[int, ...]:
         """The partitions held here whose index is not ready."""

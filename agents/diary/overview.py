@@ -105,7 +105,7 @@ def _share(statistics: Statistics, now: int, lag: int, standing: Standing | None
 
 def _standing(index: PartitionIndex, statistics: Statistics, now: int) -> Standing:
     """What the open tasks of a partition wait for."""
-    overdue = {what: dues.bisect_left((now,)) for what, dues in index.deadlines.items()}
+    overdue = index.overdue(now)
     waiting, undispatched = index.deadlines["start"], index.deadlines["dispatch"]
     oldest = index.get(waiting[0].task_id) if waiting else None
     return Standing(

@@ -32,7 +32,8 @@ def counts(statistics: Statistics) -> dict[str, int]:
 
 @given(partitions())
 def test_minutes_workers_failures_and_types_agree_with_the_totals(facts):
-    found = told(facts)
+    tasks: dict[str, Task] = {}
+    found = told(facts, tasks=tasks)
     totals, summed_up = found.totals, counts(found)
     for name, fact in zip(COUNTED, FACTS, strict=False):
         assert summed_up[name] == totals.facts.get(fact, 0)
@@ -43,7 +44,8 @@ def test_minutes_workers_failures_and_types_agree_with_the_totals(facts):
     assert sum(worker.failed for worker in known) == totals.facts.get("TaskExecutionFailed", 0)
     kinds = found.failures.values()
     assert sum(kind.count for kind in kinds) == totals.facts.get("TaskExecutionFailed", 0)
-    assert sum(kind.permanent for kind in kinds) == totals.states.get("FAILED_PERMANENTLY", 0)
+    requeued = sum(task.requeues for task in tasks.values())
+    assert sum(kind.permanent for kind in kinds) == totals.states.get("FAILED_PERMANENTLY", 0) + requeued
     ever = {name: kind.latencies for name, kind in found.types.items()}
     assert by_type(found.minutes.values()) == ever
     assert sum(kind.end_to_end.count for kind in ever.values()) == sum(totals.accepted_to_completed)
