@@ -18,7 +18,7 @@ from agents.diary.views import totals_view, unreadable_view
 from streamapp.clock import Clock
 from streamapp.domain.failures import Failure
 from streamapp.domain.latency import Latencies
-from streamapp.domain.minutes import MAX_MINUTES, MINUTE_MS, by_type
+from streamapp.domain.minutes import MAX_MINUTES, MINUTE_MS, between, by_type
 from streamapp.domain.statistics import Statistics
 from streamapp.domain.totals import Totals, merge
 from streamapp.domain.workers import Worker
@@ -146,7 +146,7 @@ class Figures:
     def _tell_rates(self, numbers: Numbers) -> dict[int, dict[int, list[int]]]:
         first, last = numbers["first"], numbers["last"]
         return {
-            partition: {at: minute.counts for at, minute in statistics.minutes.items() if first <= at <= last}
+            partition: {minute.minute: minute.counts for minute in between(statistics.minutes, first, last)}
             for partition, statistics in self._held().items()
         }
 
@@ -159,7 +159,7 @@ class Figures:
                 for partition, statistics in self._held().items()
             }
         return {
-            partition: by_type(minute for at, minute in statistics.minutes.items() if first <= at <= last)
+            partition: by_type(between(statistics.minutes, first, last))
             for partition, statistics in self._held().items()
         }
 

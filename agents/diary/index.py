@@ -31,6 +31,10 @@ MAX_WAITING = 4_000
 They wait as bytes: objects of the fold that outlived their batch would make the garbage collector dear.
 """
 
+MAX_WAITING_LIVE = 500
+"""So many at most while batches are small, that is while the fold keeps up: whoever asks next waits for them."""
+
+LARGE_BATCH = 200
 MARKS_SWEPT_FROM = 200
 
 
@@ -91,7 +95,7 @@ class PartitionIndex:
         """Note the rows that a batch up to offset `applied` has changed."""
         self.applied = applied
         self._waiting |= rows
-        if len(self._waiting) > MAX_WAITING:
+        if len(self._waiting) > (MAX_WAITING if len(rows) > LARGE_BATCH else MAX_WAITING_LIVE):
             self.settle()
 
     def settle(self) -> None:

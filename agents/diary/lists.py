@@ -5,7 +5,8 @@ being built, is named as missing.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -19,6 +20,7 @@ from agents.diary.pages import merged
 from agents.diary.place import Place
 from agents.diary.query import Query
 from agents.diary.selection import Listed, Wanted
+from agents.diary.summary import summary_view
 from streamapp.clock import Clock
 from streamapp.domain.progress import State
 
@@ -31,8 +33,25 @@ MAX_AGE_SECONDS = 100 * 365 * 86_400
 PAGE = ("cursor", "limit")
 FILTERS = ("anomaly", "error", "olderThan", "state", "type", "worker", "youngerThan")
 
-Select: TypeAlias = Callable[[PartitionIndex, Place | None, int], Listed]
-_listed = msgspec.json.Decoder(dict[int, Listed])
+
+class Share(msgspec.Struct, array_like=True):
+    """What one process has for a page: of which partitions, and what."""
+
+    partitions: list[int]
+    page: Listed
+
+
+class Question(NamedTuple):
+    """A page of a list: behind which place, how long, how one partition finds its entries, and how they are shown."""
+
+    behind: Place | None
+    limit: int
+    newest_first: bool
+    select: Callable[[PartitionIndex, Place | None, int], Listed]
+    view: Callable[[Any], dict[str, Any]]
+
+
+_share = msgspec.json.Decoder(Share)
 
 
 class Lists:
@@ -46,59 +65,65 @@ class Lists:
 
     async def tasks(self, request: web.Request) -> web.Response:
         """Tasks, newest change first; filtered by state, type, worker, error type, anomaly, time since the change."""
-        return await self._list(request, "tasks", newest_first=True)
+        return await self._list(request, "tasks")
 
     async def stuck(self, request: web.Request) -> web.Response:
         """Open tasks of which something should have happened by now, longest overdue first."""
-        return await self._list(request, "stuck", newest_first=False)
+        return await self._list(request, "stuck")
 
     async def retrying(self, request: web.Request) -> web.Response:
         """Tasks that wait for another attempt, next due first."""
-        return await self._list(request, "retrying", newest_first=False)
+        return await self._list(request, "retrying")
 
     async def anomalies(self, request: web.Request) -> web.Response:
         """What contradicted the state of a task, newest first."""
-        return await self._list(request, "anomalies", newest_first=True)
+        return await self._list(request, "anomalies")
 
     async def part(self, request: web.Request) -> web.Response:
         """What this process alone has for a page of a list."""
-        name = request.match_info["list"]
-        behind, limit, select = self._read(request, name)
-        return plain(self._local(behind, limit, select))
+        return plain(self._local(self._read(request, request.match_info["list"])))
 
-    async def _list(self, request: web.Request, name: str, *, newest_first: bool) -> web.Response:
-        behind, limit, select = self._read(request, name)
-        parts: dict[int, Listed] = {}
-        for answer in await self._owners.ask(f"/v1/parts/{name}?{request.rel_url.raw_query_string}"):
-            parts |= _listed.decode(answer)
-        parts |= self._local(behind, limit, select)
-        page = merged(parts.values(), limit, newest_first=newest_first)
+    async def _list(self, request: web.Request, name: str) -> web.Response:
+        asked = self._read(request, name)
+        path = f"/v1/parts/{name}?{request.rel_url.raw_query_string}"
+        shares = [*await self._owners.ask(path, _share.decode), self._local(asked)]
+        page = merged([share.page for share in shares], asked.limit, newest_first=asked.newest_first)
         view: dict[str, Any] = {
-            "anomalies" if name == "anomalies" else "tasks": page.views,
-            "next": cursor.written(name, page.behind),
+            "anomalies" if name == "anomalies" else "tasks": [entry for _, entry in page.entries],
+            "next": cursor.written(name, page.reached),
             "complete": page.complete,
         }
-        return self._answers.over_all(view, parts)
+        return self._answers.over_all(view, [partition for share in shares for partition in share.partitions])
 
-    def _local(self, behind: Place | None, limit: int, select: Select) -> dict[int, Listed]:
-        return {partition: select(index, behind, limit) for partition, index in self._diary.indexes.ready().items()}
+    def _local(self, asked: Question) -> Share:
+        """The share of this process. Only what comes on the page is made JSON."""
+        indexes = self._diary.indexes.ready()
+        parts = [asked.select(index, asked.behind, asked.limit) for index in indexes.values()]
+        page = merged(parts, asked.limit, newest_first=asked.newest_first)
+        page.entries = [(place, asked.view(entry)) for place, entry in page.entries]
+        return Share(list(indexes), page)
 
-    def _read(self, request: web.Request, name: str) -> tuple[Place | None, int, Select]:
-        """Where the page begins, how long it is, and how one partition finds its share."""
+    def _read(self, request: web.Request, name: str) -> Question:
         query = Query(request, (*PAGE, *FILTERS) if name == "tasks" else PAGE)
         limit = query.whole("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
         behind, now = cursor.read(name, query.text("cursor")), self._clock.now_ms()
+        lines = partial(summary_view, now_ms=now)
         match name:
             case "tasks":
-                wanted = _wanted(query, now)
                 steps = max(MAX_STEPS // max(len(self._diary.tasks.table.held()), 1), limit)
-                return behind, limit, lambda index, place, most: selection.tasks(index, wanted, place, most, steps, now)
+                wanted = _wanted(query, now)
+                return Question(behind, limit, True, partial(_tasks, wanted=wanted, steps=steps), lines)
             case "stuck":
-                return behind, limit, lambda index, place, most: selection.stuck(index, place, most, now)
+                late = partial(selection.stuck_view, now=now)
+                return Question(behind, limit, False, partial(selection.stuck, now=now), late)
             case "retrying":
-                return behind, limit, lambda index, place, most: selection.retrying(index, place, most, now)
+                return Question(behind, limit, False, selection.retrying, lines)
             case _:
-                return behind, limit, selection.anomalies
+                return Question(behind, limit, True, selection.anomalies, lambda odd: odd)
+
+
+def _tasks(index: PartitionIndex, behind: Place | None, limit: int, *, wanted: Wanted, steps: int) -> Listed:
+    return selection.tasks(index, wanted, behind, limit, steps)
 
 
 def _wanted(query: Query, now: int) -> Wanted:

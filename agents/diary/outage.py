@@ -47,14 +47,14 @@ class Outage:
         """The report of a span, from all processes."""
         bounds = self._bounds(Query(request, ("from", "to")))
         path = f"/v1/parts/outage?{request.rel_url.raw_query_string}"
-        others = asyncio.create_task(self._owners.ask(path, seconds=SECONDS))
+        others = asyncio.create_task(self._owners.ask(path, _spans.decode, seconds=SECONDS))
         try:
             told = await self._told(bounds)
         except BaseException:
             others.cancel()
             raise
         for answer in await others:
-            told = _spans.decode(answer) | told
+            told = answer | told
         view = report(join(told.values()), bounds.first, bounds.last, self._answers.missing(told))
         return self._answers.over_all(view, told)
 

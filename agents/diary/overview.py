@@ -21,7 +21,7 @@ from agents.diary.tallies import latency_view
 from agents.diary.warnings import Standing, warnings
 from streamapp.clock import Clock
 from streamapp.domain.latency import Latencies, joined
-from streamapp.domain.minutes import COUNTED, MINUTE_MS, by_type, summed
+from streamapp.domain.minutes import COUNTED, MINUTE_MS, between, by_type, summed
 from streamapp.domain.progress import State
 from streamapp.domain.statistics import Statistics
 from streamapp.domain.totals import Totals, merge
@@ -90,7 +90,7 @@ class Overview:
 
 def _share(statistics: Statistics, now: int, lag: int, standing: Standing | None) -> Share:
     this = now // MINUTE_MS
-    recent = [statistics.minutes[at] for at in range(this - RECENT_MINUTES + 1, this + 1) if at in statistics.minutes]
+    recent = between(statistics.minutes, this - RECENT_MINUTES + 1, this)
     return Share(
         statistics.totals,
         summed(minute for minute in recent if minute.minute == this),

@@ -5,8 +5,10 @@ answer, so that whoever asked can name the partitions that are missing.
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from agents.diary.problems import Problem
@@ -15,6 +17,8 @@ from streamapp.telemetry import describe, get_log
 from tables import totals
 
 FORWARDED = "X-Streamapp-Forwarded"
+
+T = TypeVar("T")
 
 log = get_log(__name__)
 
@@ -44,18 +48,18 @@ class Owners(Resident):
             self._session = ClientSession()
         return self._session
 
-    async def ask(self, path: str, *, seconds: float | None = None) -> list[bytes]:
-        """What the others answer to a path with its query, those that answer in time."""
+    async def ask(self, path: str, decode: Callable[[bytes], T], *, seconds: float | None = None) -> list[T]:
+        """What the others answer to a path with its query, those that answer in time and can be understood."""
         timeout = ClientTimeout(total=seconds or self._timeout)
-        answers = await asyncio.gather(*(self._ask(f"{url}{path}", timeout) for url in self.others()))
+        answers = await asyncio.gather(*(self._ask(f"{url}{path}", decode, timeout) for url in self.others()))
         return [answer for answer in answers if answer is not None]
 
-    async def _ask(self, url: str, timeout: ClientTimeout) -> bytes | None:
+    async def _ask(self, url: str, decode: Callable[[bytes], T], timeout: ClientTimeout) -> T | None:
         try:
             async with self.session.get(url, timeout=timeout) as response:
                 response.raise_for_status()
-                return await response.read()
-        except (ClientError, TimeoutError) as error:
+                return decode(await response.read())
+        except (ClientError, TimeoutError, msgspec.MsgspecError) as error:  # it may be of another version
             log.warning("another diary process did not answer", url=url, error=describe(error))
             return None
 

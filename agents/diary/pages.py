@@ -1,42 +1,29 @@
-"""One page over all partitions, from what each of them has for it.
+"""One page over several partitions or processes, from what each of them has for it.
 
-In: the entries of each partition behind the same place, as far as each was walked. Out: the first of them all, up to
-where every partition was walked, and the place behind which the next page begins. Nothing is left out in between, and
-nothing comes twice.
+In: the entries of each behind the same place, as far as each was walked. Out: the first of them all, up to where every
+one was walked, and the place behind which the next page begins. Nothing is left out in between, and nothing comes twice,
+even if two processes tell of the same partition while it moves.
 """
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
 
-from agents.diary.place import Place
 from agents.diary.selection import Listed
 
 
-class Page(NamedTuple):
-    """Views in order; `behind` is where the next page begins, None after the last one."""
-
-    views: list[dict[str, Any]]
-    behind: Place | None
-    complete: bool
-
-
-def merged(parts: Collection[Listed], limit: int, *, newest_first: bool) -> Page:
-    """The page.
+def merged(parts: Collection[Listed], limit: int, *, newest_first: bool) -> Listed:
+    """The page; its `reached` is where the next one begins, None after the last one.
 
     Args:
-        parts: one for each partition.
+        parts: one for each partition, or one for each process.
         limit: entries of a page.
         newest_first: whether places fall along the list; else they rise.
     """
     reached = [part.reached for part in parts if part.reached is not None]
     bound = None if not reached else max(reached) if newest_first else min(reached)
-    entries = sorted(
-        (entry for part in parts for entry in part.entries), key=lambda entry: entry[0], reverse=newest_first
-    )
+    unique = {place: (place, entry) for part in parts for place, entry in part.entries}
+    entries = [unique[place] for place in sorted(unique, reverse=newest_first)]
     if bound is not None:
-        entries = [(place, view) for place, view in entries if (place >= bound if newest_first else place <= bound)]
-    behind = bound
+        entries = [entry for entry in entries if (entry[0] >= bound if newest_first else entry[0] <= bound)]
     if len(entries) > limit:
-        behind = entries[limit - 1][0]
-    complete = all(part.complete for part in parts)
-    return Page([view for _, view in entries[:limit]], behind, complete)
+        bound = entries[limit - 1][0]
+    return Listed(entries[:limit], bound, all(part.complete for part in parts))

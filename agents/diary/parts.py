@@ -49,7 +49,7 @@ class Part(Generic[T]):
     async def everywhere(self, **numbers: int) -> dict[int, T]:
         """What all processes tell, in order of partitions; those that nobody told of are missing."""
         told: dict[int, T] = {}
-        for answer in await self._owners.ask(f"{self.path}?{urlencode(numbers)}"):
-            told |= self._decode(answer)
+        for answer in await self._owners.ask(f"{self.path}?{urlencode(numbers)}", self._decode):
+            told |= answer
         told |= self._tell(numbers)
         return {partition: told[partition] for partition in sorted(told)}

@@ -4,7 +4,7 @@ In: what is wanted, and the place behind which to go on. Out: entries in order, 
 pages of several partitions can be merged without a gap (`pages`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
@@ -48,21 +48,21 @@ class Wanted:
 
 @dataclass(slots=True)
 class Listed:
-    """What one partition has for a page.
+    """What one partition, or one process, has for a page.
 
     Attributes:
-        entries: place and view, in the order of the list.
+        entries: places, each with what stands there, in the order of the list.
         reached: how far it was walked, if not to the end.
         complete: whether everything wanted up to there is in the index at all.
     """
 
-    entries: list[tuple[Place, dict[str, Any]]] = field(default_factory=list)
+    entries: list[tuple[Place, Any]] = field(default_factory=list)
     reached: Place | None = None
     complete: bool = True
 
 
-def tasks(index: PartitionIndex, wanted: Wanted, behind: Place | None, limit: int, steps: int, now: int) -> Listed:
-    """Tasks, newest change first."""
+def tasks(index: PartitionIndex, wanted: Wanted, behind: Place | None, limit: int, steps: int) -> Listed:
+    """Summaries of tasks, newest change first."""
     if wanted.before is not None:
         newest = Place(wanted.before, -1, -1)
         behind = newest if behind is None else min(behind, newest)
@@ -72,7 +72,7 @@ def tasks(index: PartitionIndex, wanted: Wanted, behind: Place | None, limit: in
             return page
         place = index.place(summary)
         if wanted.fits(summary):
-            page.entries.append((place, summary_view(summary, now)))
+            page.entries.append((place, summary))
         if len(page.entries) == limit or step == steps:
             page.reached = place
             return page
@@ -100,24 +100,23 @@ def _walk(index: PartitionIndex, wanted: Wanted, behind: Place | None) -> Iterat
 
 
 def stuck(index: PartitionIndex, behind: Place | None, limit: int, now: int) -> Listed:
-    """Open tasks of which something should have happened by now, longest overdue first."""
-    late = merge(*(_due(index, dues, behind, below=now) for dues in index.deadlines.values()))
-
-    def view(summary: Summary) -> dict[str, Any]:
-        reason = why(summary.what, summary.since, now)
-        return {**summary_view(summary, now), "since": rfc3339(summary.since), "why": reason}
-
-    return _sorted(index, late, limit, view)
+    """Summaries of open tasks of which something should have happened by now, longest overdue first."""
+    return _sorted(index, merge(*(_due(index, dues, behind, below=now) for dues in index.deadlines.values())), limit)
 
 
-def retrying(index: PartitionIndex, behind: Place | None, limit: int, now: int) -> Listed:
-    """Tasks that have failed and will be tried again, next due first."""
-    due = _due(index, index.retrying, behind, below=None)
-    return _sorted(index, due, limit, lambda summary: summary_view(summary, now))
+def stuck_view(summary: Summary, now: int) -> dict[str, Any]:
+    """A task that is stuck, as JSON."""
+    reason = why(summary.what, summary.since, now)
+    return {**summary_view(summary, now), "since": rfc3339(summary.since), "why": reason}
+
+
+def retrying(index: PartitionIndex, behind: Place | None, limit: int) -> Listed:
+    """Summaries of tasks that have failed and will be tried again, next due first."""
+    return _sorted(index, _due(index, index.retrying, behind, below=None), limit)
 
 
 def anomalies(index: PartitionIndex, behind: Place | None, limit: int) -> Listed:
-    """Anomalies, newest first."""
+    """Anomalies as JSON, newest first."""
     partition = index.partition
     places = ((Place(odd.at, partition, odd.anomaly.offset), odd) for odd in reversed(index.anomalies))
     found = ((place, odd) for place, odd in places if behind is None or place < behind)
@@ -141,14 +140,12 @@ def _due(index: PartitionIndex, dues: "SortedList[Due]", behind: Place | None, b
     return found
 
 
-def _sorted(
-    index: PartitionIndex, dues: Iterator[Due], limit: int, view: Callable[[Summary], dict[str, Any]]
-) -> Listed:
+def _sorted(index: PartitionIndex, dues: Iterator[Due], limit: int) -> Listed:
     page = Listed()
     for due in islice(dues, limit):
         summary = index.get(due.task_id)
         if summary is not None:
-            page.entries.append((Place(due.at, index.partition, due.offset), view(summary)))
+            page.entries.append((Place(due.at, index.partition, due.offset), summary))
     if len(page.entries) == limit:
         page.reached = page.entries[-1][0]
     return page

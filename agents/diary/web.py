@@ -19,6 +19,7 @@ from agents.diary.problems import answering
 from streamapp.clock import Clock
 from streamapp.stream.freshness import Freshness
 
+EVENTS = "/v1/events/stream"
 LISTS = ("tasks", "stuck", "retrying", "anomalies")
 
 
@@ -73,11 +74,11 @@ class DiaryWeb:
             "/v1/lag": self._figures.lag,
             "/v1/overview": self._overview.overview,
             "/v1/outage": self._outage.outage,
-            "/v1/events/stream": self._events.stream,
+            EVENTS: self._events.stream,
             "/openapi.json": self._description.openapi,
             f"/v1/parts/{{list:{'|'.join(LISTS)}}}": self._lists.part,
             "/v1/parts/outage": self._outage.part,
             **{part.path: part.handle for part in (*self._figures.parts, self._overview.part)},
         }
         for path, handler in views.items():
-            router.add_get(path, answering(handler))
+            router.add_get(path, answering(handler), allow_head=path != EVENTS)

@@ -5,9 +5,8 @@ zero, because publishing precedes TaskDispatched, which may therefore come after
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import add
 
 from streamapp.domain.task import Task
 from streamapp.domain.totals import BUCKETS_MS, quantile
@@ -31,11 +30,6 @@ class Histogram:
         else:
             self.sum_ms += milliseconds
             self.counts[bisect_left(BUCKETS_MS, milliseconds)] += 1
-
-    def join(self, other: "Histogram") -> None:
-        """Add what another one has counted."""
-        self.sum_ms += other.sum_ms
-        self.counts = list(map(add, self.counts, other.counts))
 
     @property
     def count(self) -> int:
@@ -61,19 +55,20 @@ class Latencies:
     execution: Histogram = field(default_factory=Histogram)
     end_to_end: Histogram = field(default_factory=Histogram)
 
-    def join(self, other: "Latencies") -> None:
-        """Add what another one has counted."""
-        self.dispatch.join(other.dispatch)
-        self.execution.join(other.execution)
-        self.end_to_end.join(other.end_to_end)
-
 
 def joined(parts: Iterable[Latencies]) -> Latencies:
     """The sum of several."""
-    whole = Latencies()
-    for part in parts:
-        whole.join(part)
-    return whole
+    known = list(parts)
+    return Latencies(
+        _sum([part.dispatch for part in known]),
+        _sum([part.execution for part in known]),
+        _sum([part.end_to_end for part in known]),
+    )
+
+
+def _sum(parts: Sequence[Histogram]) -> Histogram:
+    columns = zip(_empty(), *(part.counts for part in parts), strict=True)
+    return Histogram(sum(part.sum_ms for part in parts), list(map(sum, columns)))
 
 
 def due_at(task: Task, attempt: int) -> int | None:

@@ -1,6 +1,6 @@
 """What happened in a minute of the broker's clock: facts by name, and the latencies of the tasks by type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from streamapp.domain.latency import Latencies, joined
@@ -63,6 +63,13 @@ class Minute:
             name = type if len(self.types) < MAX_TYPES_A_MINUTE else OTHER
             found = self.types.setdefault(name, Latencies())
         return found
+
+
+def between(minutes: Mapping[int, Minute], first: int, last: int) -> list[Minute]:
+    """Those from `first` to `last`, in no order; a short span is not looked for among all of them."""
+    if last - first < len(minutes):
+        return [minutes[at] for at in range(first, last + 1) if at in minutes]
+    return [minute for at, minute in minutes.items() if first <= at <= last]
 
 
 def summed(minutes: Iterable[Minute]) -> list[int]:

@@ -26,7 +26,7 @@ NO_NAMES = {
     "tools",
 }
 
-PURE = {"bisect", "collections", "dataclasses", "enum", "hashlib", "math", "operator", "typing"}
+PURE = {"bisect", "collections", "dataclasses", "enum", "hashlib", "math", "typing"}
 """What the domain may use of the standard library."""
 
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "bind"}

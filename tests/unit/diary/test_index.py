@@ -50,12 +50,17 @@ def walked(page: Callable[[Place | None], list[Listed]], limit: int, *, newest_f
     found: list[str] = []
     behind: Place | None = None
     for _ in range(200):
-        views, behind, _ = merged(page(behind), limit, newest_first=newest_first)
-        assert len(views) <= limit
-        found += [view["taskId"] for view in views]
+        found_now = merged(page(behind), limit, newest_first=newest_first)
+        assert len(found_now.entries) <= limit
+        found += [_id(entry) for _, entry in found_now.entries]
+        behind = found_now.reached
         if behind is None:
             return found
     raise AssertionError("the list does not end")
+
+
+def _id(entry: Summary | dict[str, str]) -> str:
+    return entry.task_id if isinstance(entry, Summary) else entry["taskId"]
 
 
 wanted = st.builds(
@@ -82,7 +87,7 @@ def test_pages_are_what_a_search_through_all_tasks_finds(told, sizes, filtered, 
     made = [indexed(facts, sizes, number) for number, facts in enumerate(told)]
 
     def page(behind: Place | None) -> list[Listed]:
-        return [selection.tasks(index, filtered, behind, limit, steps, NOW) for index, _ in made]
+        return [selection.tasks(index, filtered, behind, limit, steps) for index, _ in made]
 
     plain: list[tuple[Place, str]] = []
     for number, (_, tasks) in enumerate(made):
@@ -110,7 +115,7 @@ def test_stuck_and_retrying_are_what_a_search_finds(told, sizes, limit):
                 retrying.append((Place(due, number, summary.offset), task.task_id))
     found = walked(lambda at: [selection.stuck(one, at, limit, NOW) for one, _ in made], limit, newest_first=False)
     assert found == [task_id for _, task_id in sorted(stuck)]
-    found = walked(lambda at: [selection.retrying(one, at, limit, NOW) for one, _ in made], limit, newest_first=False)
+    found = walked(lambda at: [selection.retrying(one, at, limit) for one, _ in made], limit, newest_first=False)
     assert found == [task_id for _, task_id in sorted(retrying)]
 
 
@@ -138,9 +143,9 @@ def test_open_tasks_stay_and_those_that_ended_longest_ago_make_room(facts, sizes
     assert open_now <= there
     assert len(there - open_now) <= room
     assert sum(index.left_out.values()) >= len(tasks) - len(there)
-    page = selection.tasks(index, Wanted(), None, 100, 1000, NOW)
+    page = selection.tasks(index, Wanted(), None, 100, 1000)
     assert page.complete == (not index.left_out)
-    assert {view["taskId"] for _, view in page.entries} == there
+    assert {summary.task_id for _, summary in page.entries} == there
 
 
 def ended(number: int) -> Story:
@@ -155,20 +160,20 @@ def test_a_list_says_whether_it_reaches_far_enough():
     for number in range(5):
         facts += [later(fact, len(facts) + offset, fact.at) for offset, fact in enumerate(ended(number).facts)]
     index, _ = indexed(facts, [4] * 5, room=2)
-    states = {state: selection.tasks(index, Wanted((state,)), None, 9, 99, NOW).complete for state in State}
+    states = {state: selection.tasks(index, Wanted((state,)), None, 9, 99).complete for state in State}
     assert not states[State.COMPLETED]
     assert all(complete for state, complete in states.items() if state is not State.COMPLETED)
-    assert selection.tasks(index, Wanted(after=START), None, 9, 99, NOW).complete is False
-    assert selection.tasks(index, Wanted(after=START + 3001), None, 9, 99, NOW).complete is True
+    assert selection.tasks(index, Wanted(after=START), None, 9, 99).complete is False
+    assert selection.tasks(index, Wanted(after=START + 3001), None, 9, 99).complete is True
     assert index.left_out == {State.COMPLETED: 3}
 
 
 def test_a_filter_walks_a_bounded_number_of_steps_and_says_where_it_has_got_to():
     facts = [later(Story(f"task-{number}").accepted(), number, START + number) for number in range(100)]
     index, _ = indexed(facts, [])
-    page = selection.tasks(index, Wanted(anomaly=True, type="EMAIL"), None, 10, 7, NOW)
+    page = selection.tasks(index, Wanted(anomaly=True, type="EMAIL"), None, 10, 7)
     assert (page.entries, page.reached) == ([], None)  # the shortest list is empty
-    page = selection.tasks(index, Wanted(worker=None, before=START + 50), None, 10, 7, NOW)
+    page = selection.tasks(index, Wanted(worker=None, before=START + 50), None, 10, 7)
     assert [place.offset for place, _ in page.entries] == list(range(49, 42, -1))
     assert page.reached == Place(START + 43, 0, 43)
 
@@ -244,14 +249,15 @@ def test_a_page_ends_where_one_partition_was_not_walked_further(newest_first):
         Listed([entry(5, 2)], reached=Place(sign * 5, 2, 0), complete=False),
     ]
     page = merged(parts, 10, newest_first=newest_first)
-    assert ([view["at"] for view in page.views], page.behind, page.complete) == (
+    assert ([view["at"] for _, view in page.entries], page.reached, page.complete) == (
         [1, 2, 3],
         Place(sign * 4, 1, 0),
         False,
     )
     page = merged(parts, 2, newest_first=newest_first)
-    assert ([view["at"] for view in page.views], page.behind) == ([1, 2], Place(sign * 2, 1, 0))
-    assert merged(parts[:1], 2, newest_first=newest_first).behind is None
+    assert ([view["at"] for _, view in page.entries], page.reached) == ([1, 2], Place(sign * 2, 1, 0))
+    assert merged(parts[:1], 2, newest_first=newest_first).reached is None
+    assert merged([parts[0], parts[0]], 5, newest_first=newest_first).entries == parts[0].entries
 
 
 def test_summary_of_a_task_with_more_facts_than_are_kept():
