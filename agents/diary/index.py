@@ -31,9 +31,6 @@ MAX_WAITING = 4_000
 They wait as bytes: objects of the fold that outlived their batch would make the garbage collector dear.
 """
 
-MAX_WAITING_LIVE = 500
-"""So many at most while batches are small, that is while the fold keeps up: whoever asks next waits for them."""
-
 LARGE_BATCH = 200
 MARKS_SWEPT_FROM = 200
 
@@ -61,11 +58,16 @@ class Odd:
 
 
 class PartitionIndex:
-    """Summaries of one partition. `room` is how many tasks that have ended it may hold."""
+    """Summaries of one partition. `room` is how many tasks that have ended it may hold.
+
+    `patience` is how many rows may wait while batches are small, that is while the fold keeps up: whoever asks next has
+    to wait for them, those of all partitions.
+    """
 
     def __init__(self, partition: int, limits: Limits, room: int) -> None:
         self.partition = partition
         self.room = room
+        self.patience = MAX_WAITING
         self.applied = 0
         self.left_out: Counter[State] = Counter()
         self.anomalies: deque[Odd] = deque(maxlen=MAX_ANOMALIES)
@@ -95,7 +97,7 @@ class PartitionIndex:
         """Note the rows that a batch up to offset `applied` has changed."""
         self.applied = applied
         self._waiting |= rows
-        if len(self._waiting) > (MAX_WAITING if len(rows) > LARGE_BATCH else MAX_WAITING_LIVE):
+        if len(self._waiting) > (MAX_WAITING if len(rows) > LARGE_BATCH else self.patience):
             self.settle()
 
     def settle(self) -> None:

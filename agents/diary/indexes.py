@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from agents.diary.building import Build
-from agents.diary.index import PartitionIndex
+from agents.diary.index import MAX_WAITING, PartitionIndex
 from streamapp.domain.dispatch import Limits
 from streamapp.domain.expectation import What
 from streamapp.stream.table import NotHeld
@@ -36,6 +36,7 @@ class Indexes:
         held = set(self._tasks.table.held())
         found = {partition: index for partition, index in sorted(self._ready.items()) if partition in held}
         for index in found.values():
+            index.patience = MAX_WAITING // len(found)
             index.settle()
         return found
 

@@ -1,8 +1,8 @@
 """One page over several partitions or processes, from what each of them has for it.
 
 In: the entries of each behind the same place, as far as each was walked. Out: the first of them all, up to where every
-one was walked, and the place behind which the next page begins. Nothing is left out in between, and nothing comes twice,
-even if two processes tell of the same partition while it moves.
+one was walked, and the place behind which the next page begins. Nothing is left out in between, and nothing comes
+twice, even if two processes tell of the same partition while it moves.
 """
 
 from collections.abc import Collection
