@@ -119,7 +119,7 @@ class Figures:
     def _window(self, query: Query, window: int) -> tuple[int, int]:
         """The first and the last minute of a window: the newest one is that of `until`, or of now."""
         until = query.moment("until")
-        last = (self._clock.now_ms() if until is None else until) // MINUTE_MS
+        last = max(self._clock.now_ms() if until is None else until, 0) // MINUTE_MS
         return max(last - (window or DEFAULT_WINDOW) + 1, 0), last
 
     def _held(self) -> dict[int, Statistics]:

@@ -68,7 +68,7 @@ class Outage:
             raise Problem("invalid-parameter", "from and to have to be given, and from may not be after to")
         if last - first > MAX_SPAN_MS:
             raise Problem("window-too-large", "a span of at most 24 hours can be asked for")
-        return Bounds(first, last, self._clock.now_ms(), self._diary.indexes.limits)
+        return Bounds(max(first, 0), max(last, 0), self._clock.now_ms(), self._diary.indexes.limits)
 
     async def _told(self, bounds: Bounds) -> dict[int, Span]:
         """What the partitions held here say."""

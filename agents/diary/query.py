@@ -81,7 +81,7 @@ class Query:
         if given is None:
             return None
         try:
-            return milliseconds_of(given)
+            return milliseconds_of(given.replace(" ", "+"))  # what a plus that nobody has quoted comes as
         except ValueError:
             raise self._wrong(name, "a time as RFC 3339, such as 2026-01-31T12:00:00Z") from None
 

@@ -105,6 +105,8 @@ async def test_rates_by_minute_with_gaps_filled(pair: Cluster) -> None:
 async def test_a_window_may_end_in_the_past(pair: Cluster) -> None:
     view = await asked(pair, "/v1/rates?window=1&until=2023-11-14T22:13:59Z")
     assert [minute["at"] for minute in view["series"]] == ["2023-11-14T22:13:00.000Z"]
+    assert (await asked(pair, "/v1/rates?window=1&until=2023-11-14T23:13:59+01:00"))["series"] == view["series"]
+    assert (await asked(pair, "/v1/rates?until=1960-01-01T00:00:00Z"))["missingPartitions"] == []
     assert (await asked(pair, "/v1/latencies?window=5"))["endToEnd"]["count"] == 0
     assert (await asked(pair, "/v1/latencies?window=5&until=2023-11-14T22:13:59Z"))["endToEnd"]["count"] == 20
 
