@@ -74,6 +74,12 @@ def _scribe(settings: Settings, role: str, clock: SystemClock) -> Scribe:
     return Scribe(role, settings.instance, lambda: rfc3339(clock.now_ms()))
 
 
+def _limits(settings: Settings) -> Limits:
+    """After which dispatch acts on a task that nothing happens to, and the diary shows it as stuck."""
+    stuck_margin = settings.guard.lease_seconds + settings.dispatch.stuck_margin_seconds
+    return Limits(round(stuck_margin * 1000), round(settings.dispatch.lost_after_seconds * 1000))
+
+
 def _add_ingest(app: StreamApp, settings: Settings, facts: Any, clock: SystemClock) -> None:
     plan = topics.events(settings)
     app.plans.append(topics.lifecycle(settings))
@@ -101,7 +107,6 @@ def _add_dispatch(app: StreamApp, settings: Settings, facts: Any, clock: SystemC
         client_name=f"streamapp-dispatch-{settings.instance}",
         clock=brokers,
     )
-    stuck_margin = settings.guard.lease_seconds + settings.dispatch.stuck_margin_seconds
     pump = dispatch_agent.Pump(
         outbox,
         publisher,
@@ -109,7 +114,7 @@ def _add_dispatch(app: StreamApp, settings: Settings, facts: Any, clock: SystemC
         _scribe(settings, "dispatch", clock),
         brokers,
         settings.queue_of,
-        Limits(round(stuck_margin * 1000), round(settings.dispatch.lost_after_seconds * 1000)),
+        _limits(settings),
         window=settings.dispatch.window,
         reconcile_seconds=settings.dispatch.reconcile_seconds,
         settle_seconds=settings.dispatch.settle_seconds,
@@ -124,19 +129,23 @@ def _add_diary(app: StreamApp, settings: Settings, clock: SystemClock, health: H
     plan = topics.lifecycle(settings)
     known = tasks.Tasks(app.batch_table(tasks.NAME, plan.partitions))
     sums = totals.PartitionTotals(app.batch_table(totals.NAME, plan.partitions))
-    diary = diary_agent.Diary(plan.name, known, sums)
+    diary = diary_agent.Diary(
+        plan.name, known, sums, _limits(settings), indexed=settings.diary.indexed_tasks, clock=clock
+    )
     diary_agent.register(app, plan, diary)
     freshness = Freshness(Probe(settings.bootstrap_servers), plan.name, known.table, clock)
-    app.residents.append(freshness)
     health.watch(freshness)
     web = diary_agent.DiaryWeb(
         app,
         diary,
         freshness,
+        clock,
+        servers=settings.bootstrap_servers,
         own_url=f"http://{settings.diary.advertised_host}:{settings.diary.port}",
         timeout_seconds=settings.diary.forward_timeout_seconds,
     )
-    app.routes.append(lambda router: diary_agent.add_routes(router, web))
+    app.residents += [freshness, web.owners]
+    app.routes.append(web.add_routes)
 
 
 app = compose(load())

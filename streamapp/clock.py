@@ -80,3 +80,15 @@ def rfc3339(milliseconds: int) -> str:
     """A time as RFC 3339 in UTC with milliseconds, as CloudEvents wants it."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds_of(text: str) -> int:
+    """The inverse: an RFC 3339 time, whose offset from UTC is given, in milliseconds since the epoch.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or "T" not in text.upper():
+        raise ValueError("a date, a T, a time, and Z or an offset")
+    return round(moment.timestamp() * 1000)

@@ -5,6 +5,6 @@ nor Redis, causes nothing: it may be deleted and rebuilt at any time.
 """
 
 from agents.diary.agent import Diary, register
-from agents.diary.web import DiaryWeb, add_routes
+from agents.diary.web import DiaryWeb
 
-__all__ = ["Diary", "DiaryWeb", "add_routes", "register"]
+__all__ = ["Diary", "DiaryWeb", "register"]

@@ -3,14 +3,17 @@
 from typing import Any
 
 from streamapp.clock import rfc3339
+from streamapp.domain.dispatch import Limits
+from streamapp.domain.expectation import expected, standing_since
 from streamapp.domain.facts import Origin
 from streamapp.domain.policy import Policy
 from streamapp.domain.task import Entry, Task
 from streamapp.domain.totals import BUCKETS_MS, Totals, quantile
 
 
-def task_view(task: Task, topic: str, partition: int) -> dict[str, Any]:
+def task_view(task: Task, topic: str, partition: int, limits: Limits) -> dict[str, Any]:
     """Everything the diary knows of a task: state, attempts, every fact with partition and offset, anomalies."""
+    next_step = expected(task, standing_since(task), limits)
     return {
         "taskId": task.task_id,
         "state": str(task.state),
@@ -32,6 +35,7 @@ def task_view(task: Task, topic: str, partition: int) -> dict[str, Any]:
             for item in task.anomalies
         ],
         "duplicates": task.duplicates,
+        "expected": {"what": next_step.what, "by": _time(next_step.by)},
         "factsNotKept": task.dropped,
         "position": {"topic": topic, "partition": partition, "offset": task.offset},
     }

@@ -4,7 +4,9 @@ One record per partition, with its own applied offset: a fact at or below it was
 the tasks of the same batch, so that after a crash no fact is counted twice and none is missed.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from streamapp.domain.facts import Recorded, TaskExecutionCompleted, TaskExecutionFailed
 from streamapp.domain.outcome import cut
@@ -21,6 +23,9 @@ def _empty() -> list[int]:
 
 MAX_UNREADABLE = 100
 """Unreadable records named per partition, the latest ones; all are counted."""
+
+
+_OUTCOMES = (TaskExecutionCompleted, TaskExecutionFailed)
 
 
 @dataclass(slots=True)
@@ -55,8 +60,7 @@ MAX_ERROR_TYPE_BYTES = 200
 """Longer names are cut: streamapp's own workers write none, a stranger might."""
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(NamedTuple):
     """What has to be known of a task before a fact is folded in place, to count the difference."""
 
     state: State
@@ -67,7 +71,7 @@ class Before:
 
 def look(task: Task) -> Before:
     """Note what `count` will compare."""
-    return Before(task.state, len(task.history) + task.dropped, len(task.anomalies), task.duplicates)
+    return Before(task.progress.state, len(task.history) + task.dropped, len(task.anomalies), task.duplicates)
 
 
 def count(totals: Totals, before: Before, task: Task, recorded: Recorded) -> None:
@@ -79,21 +83,21 @@ def count(totals: Totals, before: Before, task: Task, recorded: Recorded) -> Non
     totals.anomalies += len(task.anomalies) - before.anomalies
     if len(task.history) + task.dropped == before.entries:
         return
-    fact = recorded.fact
+    fact, state = recorded.fact, task.progress.state
     _add(totals.facts, fact.NAME, 1)
-    if task.state is not before.state:
+    if state is not before.state:
         if before.entries:
             _add(totals.states, before.state, -1)
-        _add(totals.states, task.state, 1)
+        _add(totals.states, state, 1)
     elif not before.entries:
-        _add(totals.states, task.state, 1)
-    if isinstance(fact, TaskExecutionCompleted | TaskExecutionFailed):
+        _add(totals.states, state, 1)
+    if isinstance(fact, _OUTCOMES):
         _bucket(totals.execution, fact.duration_ms)
-    if isinstance(fact, TaskExecutionFailed):
-        error = cut(fact.error_type, MAX_ERROR_TYPE_BYTES)
-        known = error in totals.errors or len(totals.errors) < MAX_ERROR_TYPES
-        _add(totals.errors, error if known else "other", 1)
-    if task.state is State.COMPLETED and before.state is not State.COMPLETED and task.accepted_at is not None:
+        if isinstance(fact, TaskExecutionFailed):
+            error = cut(fact.error_type, MAX_ERROR_TYPE_BYTES)
+            known = error in totals.errors or len(totals.errors) < MAX_ERROR_TYPES
+            _add(totals.errors, error if known else "other", 1)
+    if state is State.COMPLETED and before.state is not State.COMPLETED and task.accepted_at is not None:
         _bucket(totals.accepted_to_completed, max(recorded.at - task.accepted_at, 0))
 
 
@@ -134,14 +138,14 @@ def quantile(histogram: list[int], fraction: float) -> int | None:
 
 
 def _bucket(histogram: list[int], value: int) -> None:
-    for index, bound in enumerate(BUCKETS_MS):
-        if value <= bound:
-            histogram[index] += 1
-            return
-    histogram[-1] += 1
+    histogram[bisect_left(BUCKETS_MS, value)] += 1
 
 
 def _add(counts: dict[str, int], key: str, number: int) -> None:
-    counts[str(key)] = counts.get(key, 0) + number
-    if not counts[str(key)]:
-        del counts[str(key)]
+    known = counts.get(key)
+    if known is None:
+        counts[str(key)] = number  # a state is written like any other name
+    elif known + number:
+        counts[key] = known + number
+    else:
+        del counts[key]

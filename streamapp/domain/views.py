@@ -10,8 +10,9 @@ from typing import Generic, TypeAlias, TypeVar
 
 from streamapp.domain.facts import Recorded
 from streamapp.domain.outbox import Closed, Memory, Open, remember
+from streamapp.domain.statistics import Statistics
 from streamapp.domain.task import Task, apply
-from streamapp.domain.totals import Totals, Unreadable, count, count_unreadable, look
+from streamapp.domain.totals import Unreadable, count, count_unreadable, look
 
 Item: TypeAlias = Recorded | Unreadable
 """One record of the diary as it was read."""
@@ -19,21 +20,27 @@ Item: TypeAlias = Recorded | Unreadable
 K = TypeVar("K", bound=Hashable)
 
 
-def tell_diary(item: Item, totals: Totals, task_of: Callable[[str], Task]) -> None:
-    """Fold one record into the views `tasks` and `totals`, in place.
+def tell_diary(item: Item, statistics: Statistics, task_of: Callable[[str], Task]) -> Task | None:
+    """Fold one record into the views `tasks` and `totals`, in place. Returns the task that it was about.
 
     Args:
         item: the record.
-        totals: those of the record's partition.
+        statistics: those of the record's partition.
         task_of: the task of an id, an empty one if nothing is known of it; the caller keeps what it gave out.
     """
+    totals = statistics.totals
     if isinstance(item, Unreadable):
         count_unreadable(totals, item.offset, item.at, item.reason)
-        return
+        return None
     task = task_of(item.fact.task_id)
+    if item.offset <= totals.offset:
+        apply(task, item)
+        return task
     before = look(task)
     apply(task, item)
     count(totals, before, task, item)
+    statistics.count(before, task, item)
+    return task
 
 
 class Outbox(Generic[K]):

@@ -5,8 +5,9 @@ In: records in offset order. Out: the rows of each table, in key order, as bytes
 
 from collections.abc import Iterable
 
+from streamapp.domain.statistics import Statistics
 from streamapp.domain.task import Task
-from streamapp.domain.totals import Totals, Unreadable
+from streamapp.domain.totals import Unreadable
 from streamapp.domain.views import Outbox, tell_diary
 from streamapp.stream.batch import Record
 from streamapp.stream.digest import Row
@@ -23,7 +24,7 @@ class PartitionFold:
     def __init__(self) -> None:
         self.records = 0
         self._tasks: dict[str, Task] = {}
-        self._totals = Totals()
+        self._statistics = Statistics()
         self._outbox: Outbox[bytes] = Outbox(lambda _: None)
 
     def tell(self, records: Iterable[Record]) -> None:
@@ -31,7 +32,7 @@ class PartitionFold:
         for record in records:
             self.records += 1
             item = read(record.key, record.value, record.offset, record.at)
-            tell_diary(item, self._totals, self._task)
+            tell_diary(item, self._statistics, self._task)
             if not isinstance(item, Unreadable):
                 self._outbox.tell(item.fact.task_id.encode(), item)
 
@@ -41,7 +42,7 @@ class PartitionFold:
             case tasks.NAME:
                 rows = [(task_id.encode(), tasks.encode(task)) for task_id, task in self._tasks.items()]
             case totals.NAME:
-                rows = [(totals.KEY, totals.encode(self._totals))] if self.records else []
+                rows = list(totals.rows(self._statistics).items()) if self.records else []
             case pending.NAME:
                 entries = self._outbox.entries
                 rows = [(key, pending.encode(entry)) for key, entry in entries.items() if entry is not None]

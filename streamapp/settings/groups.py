@@ -116,6 +116,7 @@ class DiarySettings(Group):
     port: Port = Field(6066, description="port of the views")
     advertised_host: str = Field("127.0.0.1", description="under which the other diary processes reach this one")
     forward_timeout_seconds: Seconds = Field(5, description="asking the owner of a task")
+    indexed_tasks: Positive = Field(100_000, description="ended tasks of one process that lists reach back to")
 
 
 class WorkerSettings(Group):

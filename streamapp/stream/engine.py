@@ -21,7 +21,7 @@ from streamapp.domain.errors import ConfigurationError
 from streamapp.settings import Role, Settings
 from streamapp.stream import topics
 from streamapp.stream.batch import RecordBatch
-from streamapp.stream.folding import Folds, fold_for_ever
+from streamapp.stream.folding import Folds, collect_calmly, fold_for_ever
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
 from streamapp.stream.positions import Positions
@@ -239,6 +239,7 @@ class StreamApp(faust.App):
 
 def create_app(settings: Settings, *, web_host: str, web_port: int, logging_config: dict[str, Any]) -> StreamApp:
     """The app of the role in the settings, without tables and agents yet."""
+    collect_calmly()
     app_id = settings.names.app_id(settings.role)
     directory = Path(settings.data_directory) / app_id
     directory.mkdir(parents=True, exist_ok=True)
@@ -275,7 +276,7 @@ def create_app(settings: Settings, *, web_host: str, web_port: int, logging_conf
         producer_acks=-1,
         producer_linger=0.0,
         producer_max_request_size=topics.CHANGELOG_MAX_BYTES,
-        producer_max_batch_size=256 * 1024,
+        producer_max_batch_size=topics.CHANGELOG_PASS_BYTES,
         producer_request_timeout=30.0,
         web_bind=web_host,
         web_host=settings.diary.advertised_host,

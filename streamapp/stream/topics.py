@@ -22,6 +22,12 @@ log = get_log(__name__)
 CHANGELOG_MAX_BYTES = 8 * 1024 * 1024
 """Largest record of a changelog, above the largest record a table can make (payload, history and anomalies capped)."""
 
+CHANGELOG_PASS_BYTES = 4 * 1024 * 1024
+"""Passes up to this size go into a changelog in one record batch, so all of their rows are there or none is.
+
+`totals` needs it: its rows count, and have no offsets of their own but for the first one. What one batch of facts can
+change of them is far below, whatever the facts say.
+"""
 
 COMPACTION_LAG_MS = 6 * 3_600_000
 """A row of a changelog is not compacted away before."""

@@ -23,6 +23,7 @@ class Undecodable(ValueError):
     """A record that is not a fact. The message is the reason; it never quotes the record."""
 
 
+_WITH_CONTENT = (schema.Accepted, schema.Completed)
 _envelope = msgspec.json.Decoder(schema.Envelope)
 _encode = msgspec.json.Encoder().encode
 
@@ -76,7 +77,7 @@ def decode(key: bytes | None, value: bytes | None) -> AnyFact:
             raise Undecodable(f"the task id is longer than {schema.MAX_ID_BYTES} bytes")
         if isinstance(data, schema.Accepted) and len(data.task_type.encode()) > schema.MAX_ID_BYTES:
             raise Undecodable(f"the task type is longer than {schema.MAX_ID_BYTES} bytes")
-        if isinstance(data, schema.Accepted | schema.Completed) and json.too_deep(bytes(envelope.data), _content(data)):
+        if isinstance(data, _WITH_CONTENT) and json.too_deep(bytes(envelope.data), _content(data)):
             raise Undecodable(f"nested deeper than {json.MAX_DEPTH} levels")
         return build(head, data)
     except msgspec.MsgspecError as error:

@@ -26,7 +26,7 @@ NO_NAMES = {
     "tools",
 }
 
-PURE = {"collections", "dataclasses", "enum", "hashlib", "math", "typing"}
+PURE = {"bisect", "collections", "dataclasses", "enum", "hashlib", "math", "typing"}
 """What the domain may use of the standard library."""
 
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "bind"}

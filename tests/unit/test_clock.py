@@ -1,8 +1,12 @@
-"""The broker's time, kept by a machine whose own clock may be set wrong."""
+"""The broker's time, kept by a machine whose own clock may be set wrong; and times as text."""
 
 import asyncio
 
-from streamapp.clock import BrokerClock
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamapp.clock import BrokerClock, milliseconds_of, rfc3339
 
 
 class Machine:
@@ -64,3 +68,15 @@ def test_answer_that_took_long_changes_nothing_that_may_be_true() -> None:
     asyncio.run(clock.sleep(10.0))
     assert clock.hear(1_000_001, since=begun) == 0
     assert clock.now_ms() == 1_010_000
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_times_are_read_as_they_are_written(moment: int) -> None:
+    assert milliseconds_of(rfc3339(moment)) == moment
+
+
+def test_only_times_with_an_offset_are_read() -> None:
+    assert milliseconds_of("1970-01-01T01:00:00.5+01:00") == 500
+    for text in ("", "now", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "25:00"):
+        with pytest.raises(ValueError):
+            milliseconds_of(text)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pydantic.fields import FieldInfo
 
+from agents.diary import description as diary
+from agents.diary import problems
 from streamapp.api.description import openapi
 from streamapp.api.problems import KINDS
 from streamapp.domain.errors import ConfigurationError
@@ -112,3 +114,21 @@ def test_http_page_names_every_route_of_the_api_and_every_problem() -> None:
     text = page("reference/http.md")
     assert not [path for path in described["paths"] if f"`{path}`" not in text and f" {path}`" not in text]
     assert not [slug for slug in KINDS if f"`{slug}`" not in text]
+
+
+def test_http_page_names_every_view_of_the_diary_and_every_problem() -> None:
+    text = page("reference/http.md")
+    assert not [path for path in diary.openapi()["paths"] if f"`GET {path}`" not in text]
+    assert not [slug for slug in problems.KINDS if f"| `{slug}` | {problems.KINDS[slug][0]} |" not in text]
+    parameters = {
+        parameter["name"]
+        for view in diary.openapi()["paths"].values()
+        for parameter in view["get"].get("parameters", [])
+    }
+    assert not [name for name in parameters - {"taskId", "process"} if f"`{name}`" not in text]
+
+
+def test_observability_page_has_a_line_for_every_view_of_the_diary() -> None:
+    views = {path.removeprefix("/v1/") for path in diary.openapi()["paths"] if path.startswith("/v1/")}
+    told = {name for row in page("observability.md").splitlines() for name in re.findall(r"`([\w/{}]+)", row)}
+    assert not views - told - {"totals"}

@@ -10,13 +10,15 @@ import pytest
 from streamapp.domain.dispatch import GiveUp
 from streamapp.domain.facts import FieldError, Recorded
 from streamapp.domain.outbox import Closed, Open, remember
+from streamapp.domain.statistics import Statistics
 from streamapp.domain.task import MAX_HISTORY, Task, fold
+from streamapp.domain.views import tell_diary
 from streamapp.settings import Settings
-from streamapp.stream.topics import CHANGELOG_MAX_BYTES
+from streamapp.stream.topics import CHANGELOG_MAX_BYTES, CHANGELOG_PASS_BYTES
 from streamapp.wire.facts import Undecodable, decode, encode
-from tables import dedup, pending, tasks
+from tables import dedup, pending, tasks, totals
 from tests.support.facts import SCRIBE
-from tests.support.story import Story
+from tests.support.story import START, Story
 
 MAX_RECORD_BYTES = Settings().kafka.max_record_bytes + 65_536
 """`max.message.bytes` of the diary: no larger record can be written into it."""
@@ -77,6 +79,34 @@ def test_a_flood_of_the_largest_facts_makes_records_that_fit(kind):
     assert isinstance(closed, Closed)
     assert closed.kept is not None
     assert len(dedup.encode(closed)) < CHANGELOG_MAX_BYTES
+
+
+def _spread(facts: int, strange: bool) -> dict[bytes, bytes]:
+    """All rows of the totals after so many facts, each of another minute, worker, task type and kind of failure."""
+    statistics = Statistics()
+    for number in range(facts // 2):
+        story = Story(f"task-{number}")
+        name = (CONTROL * 150 if strange else "") + f"T{number}"
+        story.accepted(type=name)
+        failed = story.failed(worker=f"{CONTROL * 500 if strange else 'worker'}-{number}")
+        more = {"error_type": f"{CONTROL * 190 if strange else 'E'}{number}", "message": CONTROL * 500 * strange}
+        story.facts[-1] = replace(failed, fact=replace(failed.fact, **more))
+        task = Task(story.task_id)
+        for place, fact in enumerate(story.facts):
+            at = START + (2 * number + place) * 60_000
+            tell_diary(Recorded(fact.fact, 2 * number + place, at), statistics, lambda _, task=task: task)
+    return totals.rows(statistics)
+
+
+def test_what_one_batch_of_facts_can_change_of_the_totals_goes_into_one_record_batch():
+    rows = _spread(2_000, strange=False)
+    assert len(rows) > 2_900
+    assert sum(len(key) + len(value) + 50 for key, value in rows.items()) < CHANGELOG_PASS_BYTES
+
+
+def test_rows_of_the_totals_fit_however_strange_the_names_are():
+    rows = _spread(4_000, strange=True)
+    assert max(map(len, rows.values())) < CHANGELOG_PASS_BYTES // 10
 
 
 @pytest.mark.parametrize("name", ["source", "queue", "worker"])
