@@ -15,6 +15,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import NoReturn
 
+from streamapp.metrics.stream import AgentMetrics
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.table import BatchTable, NotHeld
 from streamapp.telemetry import describe, get_log
@@ -25,6 +26,19 @@ MAX_PAUSE_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
 """How long a batch may still take when its partition is to be given up: well below the rebalance timeout."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def counted(
+    handle: Callable[[RecordBatch], Awaitable[None]], metrics: AgentMetrics
+) -> Callable[[RecordBatch], Awaitable[None]]:
+    """`handle`, with the batches counted that it has folded."""
+
+    async def handle_and_count(batch: RecordBatch) -> None:
+        begun = asyncio.get_running_loop().time()
+        await handle(batch)
+        metrics.batch(len(batch.records), asyncio.get_running_loop().time() - begun)
+
+    return handle_and_count
 
 
 async def fold_for_ever(

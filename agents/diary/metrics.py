@@ -1,0 +1,15 @@
+"""What the diary holds, as metrics: totals by partition at every scrape, and how far it is behind.
+
+In: the diary's tables. Out: samples (`streamapp.metrics.diary`). Reads, and never writes.
+"""
+
+from agents.diary.agent import Diary
+from streamapp.metrics import Metrics
+from streamapp.metrics.diary import DiaryMetrics
+from streamapp.stream.freshness import Freshness
+
+
+def measure(diary: Diary, metrics: Metrics, freshness: Freshness) -> DiaryMetrics:
+    """Tell of the partitions that `diary` holds. What else it keeps of them may be added to what is returned."""
+    totals = diary.totals
+    return DiaryMetrics(metrics, totals.table.held, totals.get, freshness)
