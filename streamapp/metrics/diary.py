@@ -57,6 +57,7 @@ OVERDUE = Family(
 )
 
 NO_FACTS = dict.fromkeys((kind.NAME for kind in KINDS), 0)
+NOT_OVERDUE = dict.fromkeys(("dispatch", "start", "outcome", "retry"), 0)
 NO_TASKS = dict.fromkeys(map(str, State), 0)
 
 OF_TOTALS = (FACTS, TASKS, FAILURES, DUPLICATES, ANOMALIES, UNREADABLE, END_TO_END, EXECUTION)
@@ -77,7 +78,13 @@ class Watched(Protocol):
 
 
 class DiaryMetrics:
-    """Reads what one diary holds. `totals_of` gives the totals of a partition that is among `held`."""
+    """Reads what one diary holds.
+
+    Args:
+        held: the partitions held.
+        totals_of: the totals of one of them.
+        overdue: its stuck tasks by what is expected of them; None where nobody keeps a list.
+    """
 
     def __init__(
         self,
@@ -85,12 +92,15 @@ class DiaryMetrics:
         held: Callable[[], Iterable[int]],
         totals_of: Callable[[int], Totals],
         freshness: Watched,
+        overdue: Callable[[int], Mapping[str, int]] | None = None,
     ) -> None:
         self._metrics = metrics
         self._held = held
         self._freshness = freshness
         metrics.read((LAG, STALE), self._read)
         self.add(OF_TOTALS, lambda partition: of_totals(partition, totals_of(partition)))
+        if overdue is not None:
+            self.add((OVERDUE,), lambda partition: of_overdue(partition, overdue(partition)))
 
     def add(self, families: Sequence[Family], of_partition: OfPartition) -> None:
         """Read more of every partition held: what else the diary keeps beside its totals."""
@@ -119,6 +129,11 @@ def of_totals(partition: int, totals: Totals) -> Iterator[Sample]:
     yield UNREADABLE, (place,), totals.unreadable
     yield END_TO_END, (place,), seconds(totals.accepted_to_completed)
     yield EXECUTION, (place,), seconds(totals.execution)
+
+
+def of_overdue(partition: int, stuck: Mapping[str, int]) -> Iterator[Sample]:
+    """The samples of a partition's stuck tasks by what is expected: dispatch, start, outcome or retry."""
+    return _by_name(OVERDUE, NOT_OVERDUE | stuck, str(partition))
 
 
 def seconds(counts: Sequence[int], total_ms: int | None = None) -> Buckets:

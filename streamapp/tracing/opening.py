@@ -28,7 +28,7 @@ def tracing(
     if endpoint is None:
         return OFF
     try:
-        from streamapp.tracing.sdk import SdkTracing, exporter, provider
+        from streamapp.tracing.sdk import SdkTracing, collector, provider
     except ImportError as error:
         raise ConfigurationError(MISSING) from error
     resource = {
@@ -37,4 +37,4 @@ def tracing(
         "service.instance.id": instance,
         "service.version": version,
     }
-    return SdkTracing(provider(resource, sample_ratio, exporter(endpoint)))
+    return SdkTracing(provider(resource, sample_ratio, collector(endpoint)))

@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
@@ -59,8 +59,8 @@ class ChosenIds(RandomIdGenerator):
         return False
 
 
-def exporter(endpoint: str) -> SpanExporter:
-    """Sends spans to a collector by OTLP over HTTP.
+def collector(endpoint: str) -> SpanProcessor:
+    """Gathers spans and sends them to a collector by OTLP over HTTP.
 
     Raises:
         ConfigurationError: `endpoint` is no URL of http or https.
@@ -72,15 +72,11 @@ def exporter(endpoint: str) -> SpanExporter:
         )
     if parts.path in ("", "/"):
         parts = parts._replace(path=TRACES_PATH)
-    return OTLPSpanExporter(endpoint=parts.geturl(), timeout=EXPORT_SECONDS)
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=parts.geturl(), timeout=EXPORT_SECONDS))
 
 
-def provider(resource: Mapping[str, str], sample_ratio: float, spans_to: SpanExporter) -> TracerProvider:
-    """Spans of `resource`, sent in batches. A caller's decision to sample or not is followed."""
-    return _provider(resource, sample_ratio, BatchSpanProcessor(spans_to))
-
-
-def _provider(resource: Mapping[str, str], sample_ratio: float, processor: SpanProcessor) -> TracerProvider:
+def provider(resource: Mapping[str, str], sample_ratio: float, processor: SpanProcessor) -> TracerProvider:
+    """Makes spans of `resource` for `processor`. A caller's decision to sample or not is followed."""
     made = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(sample_ratio)),
         resource=Resource.create(dict(resource)),
