@@ -62,7 +62,8 @@ class PartitionIndex:
         """Forget an entry."""
         self._ready.pop(key, None)
         self._awaiting.pop(key, None)
-        self._fired(key)
+        if key in self._due:
+            self._fired(key)
 
     def postpone(self, key: bytes, until_ms: int) -> None:
         """Look at an entry again at `until_ms`."""
@@ -99,9 +100,9 @@ class PartitionIndex:
 
     def _fired(self, key: bytes) -> None:
         """It waits for no timer any more."""
-        if self._due.pop(key, None) is not None:
-            self._retries.discard(key)
-            self._postponed.discard(key)
+        del self._due[key]
+        self._retries.discard(key)
+        self._postponed.discard(key)
 
     def _wait(self, key: bytes, until: int) -> None:
         self._due[key] = until

@@ -133,7 +133,7 @@ def of_totals(partition: int, totals: Totals) -> Iterator[Sample]:
 
 def of_overdue(partition: int, stuck: Mapping[str, int]) -> Iterator[Sample]:
     """The samples of a partition's stuck tasks by what is expected: dispatch, start, outcome or retry."""
-    return _by_name(OVERDUE, NOT_OVERDUE | stuck, str(partition))
+    return _by_name(OVERDUE, {**NOT_OVERDUE, **stuck}, str(partition))
 
 
 def seconds(counts: Sequence[int], total_ms: int | None = None) -> Buckets:

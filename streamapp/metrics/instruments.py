@@ -71,7 +71,8 @@ class Spread:
 
     def observe(self, value: float) -> None:
         """One value more; below zero counts as zero, for a clock may have been set."""
-        value = max(value, 0.0)
+        if value < 0.0:
+            value = 0.0
         self._counts[bisect_left(self._bounds, value)] += 1
         self._total += value
 

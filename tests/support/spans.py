@@ -14,9 +14,7 @@ class Spans:
 
     def __init__(self, sample_ratio: float = 1.0) -> None:
         self._memory = InMemorySpanExporter()
-        self.tracing = SdkTracing(
-            provider({"service.name": "test"}, sample_ratio, SimpleSpanProcessor(self._memory))
-        )
+        self.tracing = SdkTracing(provider({"service.name": "test"}, sample_ratio, SimpleSpanProcessor(self._memory)))
 
     @property
     def all(self) -> Sequence[ReadableSpan]:

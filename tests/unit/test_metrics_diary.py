@@ -100,7 +100,7 @@ def test_lag_and_staleness_are_told() -> None:
             return {3: 17}
 
     metrics = Metrics()
-    DiaryMetrics(metrics, lambda: [], lambda _: Totals(), Behind())
+    DiaryMetrics(metrics, list, lambda _: Totals(), Behind())
     told = scrape(metrics)
     assert told.value("streamapp_diary_lag_facts", partition="3") == 17
     assert told.value("streamapp_diary_stale") == 1

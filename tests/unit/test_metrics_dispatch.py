@@ -1,4 +1,4 @@
-"""What dispatch tells of its outbox: stages, gates, lateness. The index against a plain recount; the pump with fakes."""
+"""What dispatch tells of its outbox: stages, gates, lateness. The index against a recount; the pump with fakes."""
 
 import asyncio
 from collections import Counter

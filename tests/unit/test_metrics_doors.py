@@ -56,9 +56,7 @@ def test_facts_appended_durably_count_by_name_and_a_window_of_none_is_none() -> 
     assert told.value("streamapp_facts_appended_total", fact="TaskExecutionStarted") == 3
     assert told.total("streamapp_facts_appended_total") == len(facts)
     assert told.value("streamapp_fact_append_duration_seconds_count") == 1
-    assert {labels["fact"] for labels in told.having("streamapp_facts_appended_total")} == {
-        fact.NAME for fact in FACTS
-    }
+    assert {labels["fact"] for labels in told.having("streamapp_facts_appended_total")} == {fact.NAME for fact in FACTS}
 
 
 class Publisher(JobPublisher):
