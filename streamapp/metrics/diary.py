@@ -83,7 +83,8 @@ class DiaryMetrics:
     Args:
         held: the partitions held.
         totals_of: the totals of one of them.
-        overdue: its stuck tasks by what is expected of them; None where nobody keeps a list.
+        overdue: its stuck tasks by what is expected of them, or None while nobody knows; None where nobody keeps a
+            list.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class DiaryMetrics:
         held: Callable[[], Iterable[int]],
         totals_of: Callable[[int], Totals],
         freshness: Watched,
-        overdue: Callable[[int], Mapping[str, int]] | None = None,
+        overdue: Callable[[int], Mapping[str, int] | None] | None = None,
     ) -> None:
         self._metrics = metrics
         self._held = held
@@ -131,9 +132,13 @@ def of_totals(partition: int, totals: Totals) -> Iterator[Sample]:
     yield EXECUTION, (place,), seconds(totals.execution)
 
 
-def of_overdue(partition: int, stuck: Mapping[str, int]) -> Iterator[Sample]:
-    """The samples of a partition's stuck tasks by what is expected: dispatch, start, outcome or retry."""
-    return _by_name(OVERDUE, {**NOT_OVERDUE, **stuck}, str(partition))
+def of_overdue(partition: int, stuck: Mapping[str, int] | None) -> Iterator[Sample]:
+    """The samples of a partition's stuck tasks by what is expected: dispatch, start, outcome or retry.
+
+    None if nobody knows: then nothing is told, which is not the same as zero.
+    """
+    if stuck is not None:
+        yield from _by_name(OVERDUE, {**NOT_OVERDUE, **stuck}, str(partition))
 
 
 def seconds(counts: Sequence[int], total_ms: int | None = None) -> Buckets:

@@ -115,6 +115,14 @@ def test_stuck_tasks_are_told_by_what_is_expected_where_a_list_of_them_is_kept()
     assert len(told.having("streamapp_tasks_overdue")) == len(NOT_OVERDUE)
 
 
+def test_stuck_tasks_that_nobody_has_counted_yet_are_not_told_as_none() -> None:
+    metrics = Metrics()
+    DiaryMetrics(metrics, lambda: [1, 2], lambda _: Totals(), Fresh(), {1: None, 2: {"start": 3}}.get)
+    told = scrape(metrics)
+    assert {labels["partition"] for labels in told.having("streamapp_tasks_overdue")} == {"2"}
+    assert told.total("streamapp_tasks_overdue") == 3
+
+
 def test_a_partition_given_up_in_the_middle_of_a_scrape_costs_no_more_than_its_numbers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
