@@ -79,11 +79,11 @@ class Calls:
         while self._waiting:
             await self._pace.turn()
             calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_PIPELINE))]
-            begun = asyncio.get_running_loop().time()
+            begun = self._metrics.now()
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     await self._send(calls)
-                self._metrics.round_trip.observe(asyncio.get_running_loop().time() - begun)
+                self._metrics.round_trip.observe(self._metrics.now() - begun)
             except (RedisError, OSError) as error:  # asyncio's TimeoutError is an OSError
                 self._fail(calls, Unavailable(f"Redis: {describe(error)}"))
             except asyncio.CancelledError:

@@ -34,6 +34,7 @@ class ApiMetrics:
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         self._metrics = metrics or Metrics()
+        self.now = self._metrics.now
         self._requests: dict[tuple[str, str, int], Count] = {}
         self._durations: dict[str, Spread] = {}
         self.in_flight = 0

@@ -32,6 +32,7 @@ class FactMetrics:
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         metrics = metrics or Metrics()
+        self.now = metrics.now
         self._appended = {fact.NAME: metrics.count(APPENDED, fact.NAME) for fact in FACTS}
         self._duration = metrics.spread(DURATION)
         self._refused, self._unknown = metrics.count(REFUSED, "refused"), metrics.count(REFUSED, "unknown")

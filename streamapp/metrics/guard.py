@@ -30,6 +30,7 @@ class GuardMetrics:
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         self._metrics = metrics or Metrics()
+        self.now = self._metrics.now
         self._calls: dict[str, Count] = {}
         self.round_trip = self._metrics.spread(ROUND_TRIP)
         self.unavailable = self._metrics.count(UNAVAILABLE)

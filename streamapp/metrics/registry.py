@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.utils import floatToGoString
 
+from streamapp.clock import Clock, SystemClock
 from streamapp.metrics.instruments import LATENCY_SECONDS, Buckets, Count, Family, Sample, Spread
 from streamapp.telemetry import get_log
 
@@ -34,9 +35,14 @@ Read = Callable[[], Iterable[Sample]]
 
 
 class Metrics:
-    """The metrics of a process. Belongs to the thread of its event loop."""
+    """The metrics of a process. Belongs to the thread of its event loop.
 
-    def __init__(self) -> None:
+    `now` gives monotonic seconds, for durations: an event loop's own time stands still within a turn, and uvloop's goes
+    by whole milliseconds.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.now: Callable[[], float] = (clock or SystemClock()).monotonic
         self._families: dict[str, Family] = {}
         self._counts: dict[tuple[str, tuple[str, ...]], Count] = {}
         self._spreads: dict[tuple[str, tuple[str, ...]], Spread] = {}

@@ -32,6 +32,7 @@ class AgentMetrics:
 
     folded: Count
     duration: Spread
+    now: Callable[[], float]
 
     def batch(self, records: int, seconds: float) -> None:
         """A batch was folded."""
@@ -47,7 +48,7 @@ class StreamMetrics:
 
     def agent(self, name: str) -> "AgentMetrics":
         """What is counted for one agent."""
-        return AgentMetrics(self.metrics.count(FOLDED, name), self.metrics.spread(DURATION, name))
+        return AgentMetrics(self.metrics.count(FOLDED, name), self.metrics.spread(DURATION, name), self.metrics.now)
 
     def watch(
         self, settled: Callable[[], bool], held: Callable[[], Mapping[str, int]], standing: Callable[[], int]

@@ -86,9 +86,9 @@ class KafkaFactLog:
 
     async def append(self, facts: Sequence[AnyFact], *, timeout_seconds: float) -> list[Position | Exception]:
         """See `FactLog.append`. What could not even be handed over within the time is Refused, too."""
-        begun = asyncio.get_running_loop().time()
+        begun = self._metrics.now()
         results = await self._append(facts, timeout_seconds)
-        self._metrics.window(facts, results, asyncio.get_running_loop().time() - begun)
+        self._metrics.window(facts, results, self._metrics.now() - begun)
         return results
 
     async def _append(self, facts: Sequence[AnyFact], timeout_seconds: float) -> list[Position | Exception]:
@@ -116,7 +116,7 @@ class KafkaFactLog:
         Raises:
             Refused: a record is larger than Kafka takes, so that no waiting helps; nothing was handed over.
         """
-        begun = asyncio.get_running_loop().time()
+        begun = self._metrics.now()
         records = [to_record(fact, self._max_bytes) for fact in facts]
         positions: dict[int, Position] = {}
         waiting = list(range(len(records)))
@@ -131,7 +131,7 @@ class KafkaFactLog:
             waiting = again + rest
             if again:
                 await asyncio.sleep(RETRY_SECONDS)
-        self._metrics.durable(facts, asyncio.get_running_loop().time() - begun)
+        self._metrics.durable(facts, self._metrics.now() - begun)
         return [positions[index] for index in range(len(records))]
 
     async def _attempt(self, records: Sequence[Record]) -> list[Position | Exception]:

@@ -34,9 +34,9 @@ def counted(
     """`handle`, with the batches counted that it has folded."""
 
     async def handle_and_count(batch: RecordBatch) -> None:
-        begun = asyncio.get_running_loop().time()
+        begun = metrics.now()
         await handle(batch)
-        metrics.batch(len(batch.records), asyncio.get_running_loop().time() - begun)
+        metrics.batch(len(batch.records), metrics.now() - begun)
 
     return handle_and_count
 
