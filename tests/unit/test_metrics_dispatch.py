@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from agents.dispatch import Pump
 from agents.dispatch.action import Action
-from agents.dispatch.back_off import MOST_MS, BackOff
 from agents.dispatch.outbox_index import PartitionIndex
 from streamapp.clock import BrokerClock, SystemClock
 from streamapp.domain.dispatch import AwaitStart, Decision, GiveUp, Limits, Nothing, Publish, ScheduleRetry, Wait
-from streamapp.domain.errors import Unavailable
+from streamapp.domain.errors import StreamappError, Unavailable
 from streamapp.domain.facts import AnyFact
 from streamapp.domain.outbox import Open
 from streamapp.domain.policy import Policy
@@ -91,20 +90,6 @@ def test_stages_are_what_was_filed_and_not_taken(told: list[tuple[str, Any, Any]
         assert len(index) == wanted.total()
 
 
-def test_a_failure_waits_longer_with_every_other_one_and_never_longer_than_the_bound() -> None:
-    back_off, index = BackOff(), PartitionIndex()
-    waits = []
-    for _ in range(9):
-        back_off.failed(b"a", index, 1000, 500)
-        waits.append((index.next_due() or 0) - 1000)
-    assert waits == [500, 1000, 2000, 4000, 8000, 16_000, MOST_MS, MOST_MS, MOST_MS]
-    assert b"a" in back_off
-    back_off.forget(b"a")
-    assert b"a" not in back_off
-    back_off.failed(b"a", None, 1000, 500)  # the partition was taken away meanwhile
-    assert b"a" in back_off
-
-
 def entry(task_id: str, state: State = State.ACCEPTED, changed_at: int = 0, not_before: int = 0) -> Open:
     progress = Progress(state, 1, "accepted", 0)
     return Open(
@@ -155,9 +140,8 @@ class FakePublisher:
     async def close(self) -> None:
         return
 
-    async def publish(self, queue: str, job: Job) -> None:
-        if self.refusing:
-            raise Unavailable("no")
+    async def publish_all(self, window: Sequence[tuple[str, Job]]) -> list[StreamappError | None]:
+        return [Unavailable("no") if self.refusing else None for _ in window]
 
 
 class FakeDiary:
@@ -192,7 +176,7 @@ async def pumping(pending: FakePending, publisher: FakePublisher) -> AsyncIterat
         settle_seconds=1,
         metrics=numbers,
     )
-    numbers.watch(pump.stages, lambda: pump.acting, lambda: {0: 0, 3: 12})
+    numbers.watch(pump.stages, pump.acting, lambda: {0: 0, 3: 12})
     await pump.start()
     try:
         yield pump, diary, metrics
@@ -208,7 +192,7 @@ async def test_lateness_is_from_due_to_dispatched() -> None:
     async with pumping(FakePending(late, over), FakePublisher()) as (pump, diary, metrics):
         await pump.open(0)
         await until(lambda: len(diary.facts) == 2)
-        await until(lambda: not pump.acting)
+        await until(lambda: not pump.acting())
         told = scrape(metrics)
     assert sorted(fact.NAME for fact in diary.facts) == ["TaskDispatched", "TaskFailedPermanently"]
     assert told.value("streamapp_dispatch_lateness_seconds_count") == 1
@@ -229,7 +213,7 @@ async def test_what_rabbitmq_does_not_take_stays_due() -> None:
     )
     async with pumping(pending, publisher) as (pump, diary, metrics):
         await pump.open(3)
-        await until(lambda: pump.stages()[3]["due"] == 2 and not pump.acting)
+        await until(lambda: pump.stages()[3]["due"] == 2 and not pump.acting())
         told = scrape(metrics)
         assert told.value("streamapp_dispatch_outbox_entries", partition="3", stage="due") == 2
         assert told.value("streamapp_dispatch_outbox_entries", partition="3", stage="retry") == 1
@@ -238,7 +222,7 @@ async def test_what_rabbitmq_does_not_take_stays_due() -> None:
         assert told.value("streamapp_dispatch_lateness_seconds_count") == 0
         publisher.refusing = False
         await until(lambda: len(diary.facts) == 2)
-        await until(lambda: pump.stages()[3]["due"] == 0 and not pump.acting)
+        await until(lambda: pump.stages()[3]["due"] == 0 and not pump.acting())
         assert scrape(metrics).value("streamapp_dispatch_lateness_seconds_count") == 2
 
 

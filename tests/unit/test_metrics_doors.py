@@ -59,30 +59,19 @@ def test_facts_appended_durably_count_by_name_and_a_window_of_none_is_none() -> 
     assert {labels["fact"] for labels in told.having("streamapp_facts_appended_total")} == {fact.NAME for fact in FACTS}
 
 
-class Publisher(JobPublisher):
-    """One whose broker answers what the test says."""
-
-    answer: Exception | None = None
-
-    async def _publish(self, queue: str, job: Job) -> None:
-        if self.answer is not None:
-            raise self.answer
-
-
-async def test_a_publish_counts_by_how_it_ended() -> None:
+def test_each_job_of_a_window_counts_by_what_became_of_it() -> None:
     metrics = Metrics()
-    publisher = Publisher(f"amqp://{NOBODY}/", Names(""), ["q"], metrics=PublishMetrics(metrics))
-    job = Job("t", 1, "ANY", {}, 1.0)
-    await publisher.publish("q", job)
-    for answer in (Unroutable("gone"), OutcomeUnknown("silent"), Unavailable("away"), Unavailable("away")):
-        publisher.answer = answer
-        with pytest.raises(type(answer)):
-            await publisher.publish("q", job)
+    answers = [None, Unroutable("gone"), OutcomeUnknown("silent"), Unavailable("away"), None, Unavailable("away")]
+    numbers = PublishMetrics(metrics)
+    numbers.window(["q", "q", "q", "q", "special", "q"], answers, 0.25)
+    numbers.window(["q"], [Unavailable("away")], 9.0)
     told = scrape(metrics)
     assert told.value("streamapp_dispatch_jobs_published_total", queue="q") == 1
-    assert told.value("streamapp_dispatch_confirm_duration_seconds_count") == 1
+    assert told.value("streamapp_dispatch_jobs_published_total", queue="special") == 1
+    assert told.value("streamapp_dispatch_confirm_duration_seconds_count") == 1, "nothing was confirmed the second time"
+    assert told.value("streamapp_dispatch_confirm_duration_seconds_sum") == 0.25
     failures = {reason: told.value("streamapp_dispatch_publish_failures_total", reason=reason) for reason in REASONS}
-    assert failures == {"unroutable": 1, "unknown": 1, "unavailable": 2}
+    assert failures == {"unroutable": 1, "unknown": 1, "unavailable": 3}
 
 
 REASONS = ("unroutable", "unknown", "unavailable")

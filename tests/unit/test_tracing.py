@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from streamapp import composition
-from streamapp.domain.errors import ConfigurationError, OutcomeUnknown, RetryableFailure, Unavailable
+from streamapp.domain.errors import ConfigurationError, OutcomeUnknown, RetryableFailure, StreamappError, Unavailable
 from streamapp.domain.facts import AnyFact, Origin, TaskAccepted
 from streamapp.domain.policy import Policy
 from streamapp.handlers import Context as HandlerContext
@@ -61,7 +61,7 @@ class Queue:
 
     connected = True
 
-    def __init__(self, answer: Exception | None = None) -> None:
+    def __init__(self, answer: StreamappError | None = None) -> None:
         self.answer = answer
         self.jobs: list[Job] = []
 
@@ -71,10 +71,13 @@ class Queue:
     async def close(self) -> None:
         return
 
-    async def publish(self, queue: str, job: Job) -> None:
-        self.jobs.append(job)
-        if self.answer is not None:
-            raise self.answer
+    async def publish_all(self, window: Sequence[tuple[str, Job]]) -> list[StreamappError | None]:
+        self.jobs += [job for _, job in window]
+        return [self.answer for _ in window]
+
+
+def _job(attempt: int, traceparent: str | None = None) -> Job:
+    return Job("t1", attempt, "ANY", {}, 1, traceparent)
 
 
 @given(st.text(max_size=40), st.integers(1, 9))
@@ -127,7 +130,7 @@ async def test_a_callers_wish_not_to_be_traced_is_followed_through() -> None:
     assert not spans.all
     assert diary.facts[0].traceparent is not None
     assert diary.facts[0].traceparent.endswith("-00")
-    await TracedPublisher(Queue(), spans.tracing).publish("q", Job("t1", 1, "ANY", {}, 1, diary.facts[0].traceparent))
+    await TracedPublisher(Queue(), spans.tracing).publish_all([("q", _job(1, diary.facts[0].traceparent))])
     assert not spans.all
 
 
@@ -165,7 +168,7 @@ async def test_a_dispatch_is_the_same_span_for_ever_and_linked_to_the_attempt_be
     spans, queue = Spans(), Queue()
     publisher = TracedPublisher(queue, spans.tracing)
     for attempt in (1, 2):
-        await publisher.publish("q", Job("t1", attempt, "ANY", {}, 1, CALLER))
+        assert await publisher.publish_all([("q", _job(attempt, CALLER))]) == [None]
     first, second = spans.all
     assert [span.name for span in spans.all] == ["dispatch", "dispatch"]
     assert [parent(first), parent(second)] == [CALLER, CALLER]
@@ -177,19 +180,17 @@ async def test_a_dispatch_is_the_same_span_for_ever_and_linked_to_the_attempt_be
 async def test_a_task_that_was_accepted_without_a_trace_has_one_all_the_same() -> None:
     spans, queue = Spans(), Queue()
     publisher = TracedPublisher(queue, spans.tracing)
-    for attempt in (1, 2):
-        await publisher.publish("q", Job("t1", attempt, "ANY", {}, 1))
+    await publisher.publish_all([("q", _job(1)), ("q", _job(2))])
     assert [trace(span) for span in spans.all] == [trace_id_of("t1")] * 2
 
 
 async def test_a_publish_that_is_not_confirmed_leaves_no_span_to_be_told_twice() -> None:
     spans, queue = Spans(), Queue(Unavailable("away"))
     publisher = TracedPublisher(queue, spans.tracing)
-    with pytest.raises(Unavailable):
-        await publisher.publish("q", Job("t1", 1, "ANY", {}, 1))
+    assert await publisher.publish_all([("q", _job(1))]) == [queue.answer]
     assert not spans.all
     queue.answer = None
-    await publisher.publish("q", Job("t1", 1, "ANY", {}, 1))
+    assert await publisher.publish_all([("q", _job(1))]) == [None]
     assert spans.names == ["dispatch"]
     assert len({job.traceparent for job in queue.jobs}) == 1, "whichever copy is run, it follows from the same dispatch"
 
