@@ -2,7 +2,7 @@
 
 In: one call for each event, from one thread. Out: numbers, read when somebody asks. A lock and a look-up per event, as
 Prometheus' own client has them for any number of threads, cost ten times as much
-(`docs/decisions/0014-metrics-as-plain-numbers.md`).
+(`docs/decisions/0016-metrics-as-plain-numbers.md`).
 """
 
 from bisect import bisect_left
