@@ -8,9 +8,12 @@ from streamapp import failpoints
 from streamapp.domain.errors import StreamappError
 from streamapp.domain.facts import AnyFact, Origin
 from streamapp.failpoints import Gap
+from streamapp.metrics import Metrics
+from streamapp.metrics.ingest import IngestMetrics
 from streamapp.producer import FactLog
 from streamapp.stream.batch import Record, RecordBatch
 from streamapp.stream.engine import StreamApp
+from streamapp.stream.freshness import Freshness
 from streamapp.stream.resident import Resident
 from streamapp.stream.topics import TopicPlan
 from streamapp.tasktypes import Registry
@@ -35,6 +38,10 @@ class Ingest(Resident):
         self._scribe = scribe
         self._registry = registry
         self._allow_unknown_fields = allow_unknown_fields
+
+    def counts(self) -> dict[int, Counts]:
+        """What became of the events of each partition held."""
+        return {partition: self._sources.get(partition) for partition in self._sources.table.held()}
 
     async def fold(self, batch: RecordBatch) -> None:
         """Append the facts of a batch and remember the position. Raises nothing that trying again would not mend."""
@@ -87,3 +94,8 @@ def register(app: StreamApp, plan: TopicPlan, ingest: Ingest) -> None:
     """Register the agent with a StreamApp."""
     app.residents.append(ingest)
     app.fold(NAME, plan, [ingest._sources.table], ingest.fold, complete=False)
+
+
+def measure(ingest: Ingest, metrics: Metrics, behind: Freshness) -> None:
+    """Tell of its events at every scrape, and of how far it is `behind`."""
+    IngestMetrics(metrics, ingest.counts, behind.lag)

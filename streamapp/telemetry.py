@@ -103,7 +103,7 @@ class TextFormatter(_Formatter):
 
 Format = Literal["auto", "json", "text"]
 
-NOISY = ("aiokafka", "aiormq", "aio_pika", "faust", "mode", "aiohttp.access")
+NOISY = ("aiokafka", "aiormq", "aio_pika", "faust", "mode", "aiohttp.access", "opentelemetry", "urllib3")
 """Libraries that say at INFO what only their authors want to know; heard from WARNING on."""
 
 FAUST_SERVICES = ("streamapp.stream.changelog", "streamapp.stream.recovery", "streamapp.stream.transport")

@@ -5,6 +5,7 @@ nor Redis, causes nothing: it may be deleted and rebuilt at any time.
 """
 
 from agents.diary.agent import Diary, register
+from agents.diary.metrics import measure
 from agents.diary.web import DiaryWeb
 
-__all__ = ["Diary", "DiaryWeb", "register"]
+__all__ = ["Diary", "DiaryWeb", "measure", "register"]

@@ -4,7 +4,7 @@ In: record batches of the diary. Out: jobs in RabbitMQ, and the facts TaskDispat
 TaskFailedPermanently. Runs no task, writes no view of the diary, never touches Redis.
 """
 
-from agents.dispatch.agent import Dispatch, register
+from agents.dispatch.agent import Dispatch, measure, register
 from agents.dispatch.pump import Pump
 
-__all__ = ["Dispatch", "Pump", "register"]
+__all__ = ["Dispatch", "Pump", "measure", "register"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from streamapp.domain.dispatch import GiveUp, Publish, ScheduleRetry
 from streamapp.domain.facts import AnyFact
 from streamapp.domain.outbox import Open
+from streamapp.domain.progress import State
 from streamapp.wire.jobs import Job
 from streamapp.wire.scribe import Scribe
 
@@ -18,6 +19,18 @@ class Action:
     key: bytes
     entry: Open
     decision: Publish | ScheduleRetry | GiveUp
+
+    @property
+    def due_ms(self) -> int | None:
+        """Since when its job has been due, by the broker's clock: the acceptance, or the retry's not-before.
+
+        None if it has no job.
+        """
+        if not isinstance(self.decision, Publish):
+            return None
+        entry = self.entry
+        retried = entry.progress.state is State.RETRY_SCHEDULED
+        return max(entry.not_before, entry.changed_at) if retried else entry.changed_at
 
     def job(self) -> Job | None:
         """The job to publish; None if nothing of the kind was decided, or the task was never accepted."""

@@ -8,6 +8,7 @@ from streamapp.domain.outbox import Closed, Memory, Open, later
 from streamapp.domain.progress import State
 from streamapp.domain.totals import Unreadable
 from streamapp.domain.views import Outbox
+from streamapp.metrics.outbox import OutboxMetrics
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.engine import StreamApp
 from streamapp.stream.horizon import Gates, Probe
@@ -108,6 +109,10 @@ class Dispatch(Resident):
         """The partitions whose gate is shut: reached, horizon."""
         return self._gates.waiting()
 
+    def remaining(self) -> dict[int, int]:
+        """Facts to be folded until the gate opens, by partition held; 0 once it is open."""
+        return self._gates.remaining()
+
     async def revoked(self) -> None:
         """Shut every gate and settle what is in flight."""
         self._gates.shut()
@@ -133,6 +138,11 @@ def _tells_a_start(fact: AnyFact, memory: Open) -> bool:
 def _keeps_too_little(memory: Memory) -> bool:
     """Whether it is the row of a task that has failed for good, written when nothing could open it again."""
     return isinstance(memory, Closed) and memory.state is State.FAILED_PERMANENTLY and memory.kept is None
+
+
+def measure(dispatch: Dispatch, pump: Pump, metrics: OutboxMetrics) -> None:
+    """Tell of outbox and gates at every scrape."""
+    metrics.watch(pump.stages, pump.acting, dispatch.remaining)
 
 
 def register(app: StreamApp, plan: TopicPlan, dispatch: Dispatch) -> None:

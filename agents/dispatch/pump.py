@@ -18,8 +18,9 @@ from streamapp.domain.dispatch import Decision, GiveUp, Limits, Publish, Schedul
 from streamapp.domain.errors import StreamappError, Unavailable
 from streamapp.domain.outbox import Memory, Open
 from streamapp.failpoints import Gap
+from streamapp.metrics.outbox import OutboxMetrics
 from streamapp.producer import FactLog
-from streamapp.queue import JobPublisher
+from streamapp.queue import Publisher
 from streamapp.telemetry import describe, get_log
 from streamapp.wire.jobs import Job
 from streamapp.wire.scribe import Scribe
@@ -43,7 +44,7 @@ class Pump:
     def __init__(
         self,
         pending: Pending,
-        publisher: JobPublisher,
+        publisher: Publisher,
         facts: FactLog,
         scribe: Scribe,
         clock: BrokerClock,
@@ -53,6 +54,7 @@ class Pump:
         window: int,
         reconcile_seconds: float,
         settle_seconds: float,
+        metrics: OutboxMetrics | None = None,
     ) -> None:
         self._pending = pending
         self._publisher = publisher
@@ -64,6 +66,7 @@ class Pump:
         self._window = window
         self._reconcile_seconds = reconcile_seconds
         self._settle_seconds = settle_seconds
+        self._metrics = metrics or OutboxMetrics()
         self._open: dict[int, PartitionIndex] = {}
         self._acting: set[bytes] = set()
         self._done: dict[bytes, int] = {}
@@ -74,10 +77,13 @@ class Pump:
         self._windows: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def backlog(self) -> int:
-        """Entries that are due now and not yet handed out."""
-        return sum(index.ready for index in self._open.values())
+    def stages(self) -> dict[int, dict[str, int]]:
+        """Open entries by partition and by what they wait for; those in flight are not among them."""
+        return {partition: index.stages for partition, index in self._open.items()}
+
+    def acting(self) -> int:
+        """Entries in flight."""
+        return len(self._acting)
 
     async def start(self) -> None:
         """Connect to RabbitMQ and begin to wait for work."""
@@ -140,7 +146,7 @@ class Pump:
             return
         if key in self._failures and key in index and isinstance(self._decide(memory), Publish):
             return  # filed under its back-off
-        index.put(key, self._decide(memory))
+        index.put(key, self._decide(memory), memory.progress.state)
 
     def _decide(self, entry: Open) -> Decision:
         return decide(entry, self._clock.now_ms(), self._queues.started_up_to(entry.queue), self._limits)
@@ -207,7 +213,7 @@ class Pump:
                     continue
                 decision = self._decide(entry)
                 if not isinstance(decision, Publish | ScheduleRetry | GiveUp):
-                    index.put(key, decision)
+                    index.put(key, decision, entry.progress.state)
                 elif isinstance(decision, Publish) and not connected:
                     index.postpone(key, now + 500)
                 else:
@@ -236,6 +242,7 @@ class Pump:
                 self._hear(positions[-1].at, begun)
             for (action, _), position in zip(confirmed, positions, strict=True):
                 self._failures.pop(action.key, None)
+                self._metrics.recorded(action.due_ms, position.at)
                 if action.partition in self._open:
                     self._done[action.key] = position.offset
         finally:

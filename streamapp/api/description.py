@@ -53,6 +53,7 @@ class Description:
             "diary": f"{diary}/v1/tasks",
             "live": "/livez",
             "ready": "/readyz",
+            "metrics": "/metrics",
             "openapi": "/openapi.json",
         }
         self._index = json.dump({"service": "streamapp api", "version": version("streamapp"), "links": links})
@@ -83,6 +84,7 @@ def openapi(settings: Settings, registry: Registry) -> dict[str, Any]:
             "/v1/requeues": {"post": _requeue(settings)},
             "/livez": {"get": _health("Whether the process lives", {200: "it does"})},
             "/readyz": {"get": _health("Whether tasks can be accepted now", {200: "yes", 503: "no, and why"})},
+            "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _document("This document")},
             "/": {"get": _document("What there is")},
         },
@@ -172,6 +174,15 @@ def _health(summary: str, answers: Mapping[int, str]) -> dict[str, Any]:
 def _document(summary: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"type": "object"}}}
     return {"summary": summary, "responses": {"200": {"description": "a JSON object", "content": content}}}
+
+
+def _metrics() -> dict[str, Any]:
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    text = "Prometheus' text format; OpenMetrics where Accept asks for it"
+    return {
+        "summary": "Numbers for Prometheus",
+        "responses": {"200": {"description": text, "content": content}},
+    }
 
 
 def _parameters(same_key: str = "the same key: the same task, for ever") -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from streamapp.api.counting import route_of
 from streamapp.api.problems import Problem
 from streamapp.telemetry import get_log
 
@@ -19,7 +20,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         return _translate(error).answer()
     except Exception:
-        log.exception("a request failed", method=request.method, route=_route(request))
+        log.exception("a request failed", method=request.method, route=route_of(request))
         return Problem("internal-error", "it is in the log of the api; submit again with the same key").answer()
 
 
@@ -30,8 +31,3 @@ def _translate(error: web.HTTPException) -> Problem:
     if isinstance(error, web.HTTPNotFound):
         return Problem("not-found", "see / for what there is")
     return Problem("http-error", error.reason, status=error.status)
-
-
-def _route(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "none"

@@ -14,6 +14,7 @@ from streamapp.domain import identity
 from streamapp.domain.errors import Refused
 from streamapp.domain.facts import FieldError, Origin, TaskAccepted, TaskRejected
 from streamapp.failpoints import Gap
+from streamapp.metrics.api import ApiMetrics
 from streamapp.producer import FactLog, Position
 from streamapp.tasktypes import Registry
 from streamapp.wire import json
@@ -56,6 +57,7 @@ class Reception:
         allow_unregistered_types: bool,
         append_timeout_seconds: float,
         retry_after_seconds: int,
+        metrics: ApiMetrics | None = None,
     ) -> None:
         self._registry = registry
         self._facts = facts
@@ -64,6 +66,7 @@ class Reception:
         self._allow_unregistered = allow_unregistered_types
         self._timeout = append_timeout_seconds
         self._retry = {"Retry-After": str(retry_after_seconds)}
+        self._metrics = metrics or ApiMetrics()
 
     def judge(self, document: Any, key: str | None, traceparent: str | None = None) -> Verdict:
         """The fact that `document` becomes, under the task id that `key` stands for, if there is one."""
@@ -94,14 +97,18 @@ class Reception:
 
     def _tell(self, verdict: Verdict, result: Position | Exception | None) -> Accepted | Problem:
         if isinstance(verdict, Rejection):
+            self._metrics.rejected.add()
             return verdict.problem.having(recorded=isinstance(result, Position))
         task_id = verdict.task_id
         match result:
             case Position():
+                self._metrics.accepted.add()
                 return Accepted(task_id, verdict.type, result)
             case Refused():
+                self._metrics.refused.add()
                 return Problem("refused", str(result), headers=self._retry, taskId=task_id, outcome="refused")
             case _:
+                self._metrics.unknown.add()
                 detail = "submit again with this taskId or the same Idempotency-Key: it is the same task"
                 return Problem("outcome-unknown", detail, headers=self._retry, taskId=task_id, outcome="unknown")
 

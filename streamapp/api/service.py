@@ -11,21 +11,27 @@ import uvloop
 from aiohttp import web
 
 from streamapp import composition, telemetry
+from streamapp.api import counting, traced
 from streamapp.api.connections import Runner
 from streamapp.api.cors import CrossOrigin
 from streamapp.api.description import Description
 from streamapp.api.draining import IN_FLIGHT, InFlight
 from streamapp.api.errors import answer_problems
 from streamapp.api.health import Health
+from streamapp.api.reading import read_traceparent
 from streamapp.api.reception import Reception
 from streamapp.api.requeues import Requeues
 from streamapp.api.tasks import Tasks
 from streamapp.clock import Clock, SystemClock, rfc3339
 from streamapp.domain.errors import ConfigurationError
+from streamapp.metrics import Metrics
+from streamapp.metrics.api import ApiMetrics
+from streamapp.metrics.exposition import add_route
 from streamapp.producer import FactLog
 from streamapp.settings import Settings, load
 from streamapp.tasktypes import Registry
 from streamapp.telemetry import get_log
+from streamapp.tracing import OFF, Tracing
 from streamapp.wire.scribe import Scribe
 
 ROLE = "api"
@@ -39,10 +45,15 @@ def build(
     facts: FactLog,
     clock: Clock,
     new_task_id: Callable[[], str] = lambda: str(uuid_utils.uuid7()),
+    *,
+    measured: Metrics | None = None,
+    tracing: Tracing = OFF,
 ) -> web.Application:
-    """The application. `facts` must be started and stopped by the caller."""
+    """The application. `facts` and `tracing` must be started and stopped by the caller."""
     api = settings.api
     scribe = Scribe(ROLE, settings.instance, lambda: rfc3339(clock.now_ms()))
+    measured = measured or Metrics()
+    metrics = ApiMetrics(measured)
     reception = Reception(
         registry,
         facts,
@@ -51,13 +62,17 @@ def build(
         allow_unregistered_types=api.allow_unregistered_types,
         append_timeout_seconds=api.append_timeout_seconds,
         retry_after_seconds=api.retry_after_seconds,
+        metrics=metrics,
     )
-    tasks = Tasks(settings, reception)
+    tasks = Tasks(settings, reception, traced.trace_of if tracing.on else read_traceparent)
     requeues = Requeues(settings, facts, scribe, new_task_id)
     health = Health(facts, api.retry_after_seconds)
     description = Description(settings, registry)
     in_flight = InFlight()
-    middlewares = [in_flight.middleware, CrossOrigin(settings.dashboard_origins).middleware, answer_problems]
+    tracers = [traced.middleware(tracing)] if tracing.on else []
+    origins = CrossOrigin(settings.dashboard_origins)
+    outer = [counting.middleware(metrics), in_flight.middleware, *tracers]
+    middlewares = [*outer, origins.middleware, answer_problems]
     application = web.Application(middlewares=middlewares, client_max_size=api.max_body_bytes)
     application[IN_FLIGHT] = in_flight
     application.router.add_post("/v1/tasks", tasks.submit)
@@ -68,6 +83,7 @@ def build(
     application.router.add_get("/readyz", health.ready)
     application.router.add_get("/openapi.json", description.openapi)
     application.router.add_get("/", description.index)
+    add_route(application.router, measured)
     return application
 
 
@@ -88,8 +104,11 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with contextlib.AsyncExitStack() as ending:
-        facts = await ending.enter_async_context(composition.fact_log(settings, ROLE))
-        application = build(settings, registry, facts, SystemClock())
+        around = await ending.enter_async_context(composition.surroundings(settings, ROLE))
+        facts = around.facts
+        application = build(
+            settings, registry, facts, SystemClock(), measured=around.vitals.metrics, tracing=around.tracing
+        )
         serving = runner(application)
         await serving.setup()
         ending.push_async_callback(serving.cleanup)

@@ -1,6 +1,6 @@
 """`/v1/tasks`: one task, a batch of tasks, and where to look one up. HTTP here, decisions in `reception`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -20,10 +20,16 @@ log = get_log("streamapp.api")
 
 
 class Tasks:
-    """The handlers of `/v1/tasks`."""
+    """The handlers of `/v1/tasks`. `trace_of` gives the trace that a request is part of."""
 
-    def __init__(self, settings: Settings, reception: Reception) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reception: Reception,
+        trace_of: Callable[[web.Request], str | None] = read_traceparent,
+    ) -> None:
         self._reception = reception
+        self._trace_of = trace_of
         self._read_seconds = settings.api.read_timeout_seconds
         self._max_batch = settings.api.max_batch
         self._retry = {"Retry-After": str(settings.api.retry_after_seconds)}
@@ -33,7 +39,7 @@ class Tasks:
         """One task: 202 once Kafka has acknowledged its TaskAccepted."""
         key = read_idempotency_key(request)
         document = await read_document(request, timeout_seconds=self._read_seconds)
-        verdict = self._reception.judge(document, key, read_traceparent(request))
+        verdict = self._reception.judge(document, key, self._trace_of(request))
         (result,) = await self._reception.record([verdict])
         if isinstance(result, Problem):
             raise result
@@ -52,7 +58,7 @@ class Tasks:
         """Many tasks in one window: 202 all accepted, 207 some, 422 or 503 none; the items tell, in order."""
         key = read_idempotency_key(request)
         document = await read_document(request, timeout_seconds=self._read_seconds)
-        trace = read_traceparent(request)
+        trace = self._trace_of(request)
         verdicts = [
             self._reception.judge(item, None if key is None else f"{key}:{index}", trace)
             for index, item in enumerate(self._items(document))

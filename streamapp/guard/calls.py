@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from streamapp.domain.errors import Unavailable
 from streamapp.guard.scripts import Script
+from streamapp.metrics.guard import GuardMetrics
 from streamapp.pace import Pace
 from streamapp.telemetry import describe
 
@@ -39,7 +40,8 @@ class _Call:
 class Calls:
     """Sends script calls over an asyncio client. `timeout_seconds` bounds one pipeline."""
 
-    def __init__(self, redis_url: str, timeout_seconds: float) -> None:
+    def __init__(self, redis_url: str, timeout_seconds: float, metrics: GuardMetrics | None = None) -> None:
+        self._metrics = metrics or GuardMetrics()
         self.redis: Redis = Redis.from_url(
             redis_url,
             socket_timeout=timeout_seconds,
@@ -57,6 +59,7 @@ class Calls:
         Raises:
             Unavailable: Redis is away, did not answer in time, or refused (out of memory, read-only, no permission).
         """
+        self._metrics.called(script.name)
         reply = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(script, keys, arguments, reply))
         if self._sender is None or self._sender.done():
@@ -76,9 +79,11 @@ class Calls:
         while self._waiting:
             await self._pace.turn()
             calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_PIPELINE))]
+            begun = self._metrics.now()
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     await self._send(calls)
+                self._metrics.round_trip.observe(self._metrics.now() - begun)
             except (RedisError, OSError) as error:  # asyncio's TimeoutError is an OSError
                 self._fail(calls, Unavailable(f"Redis: {describe(error)}"))
             except asyncio.CancelledError:
@@ -111,4 +116,5 @@ class Calls:
     def _fail(self, calls: Sequence[_Call], error: Unavailable) -> None:
         for call in calls:
             if not call.reply.done():
+                self._metrics.unavailable.add()
                 call.reply.set_exception(error)

@@ -23,6 +23,7 @@ from streamapp.guard.lease import LeaseKeeper, LeaseTerms
 from streamapp.guard.live import JobState, LiveJob, Registration, WaitingJob, WorkerRegistration
 from streamapp.guard.rebuild import ClaimRecord
 from streamapp.guard.scripts import CLAIM, COMPLETE, CONFIRM, ENDED, RELEASE, Script
+from streamapp.metrics.guard import GuardMetrics
 from streamapp.telemetry import describe, get_log
 
 NOT_READY = (
@@ -60,6 +61,7 @@ class Guard:
         timeout_seconds: float,
         clock: Clock | None = None,
         describe_worker: Callable[[], tuple[Registration, Sequence[WaitingJob]]] | None = None,
+        metrics: GuardMetrics | None = None,
     ) -> None:
         self._keys = Keys(prefix)
         self._worker = worker
@@ -67,12 +69,21 @@ class Guard:
         self._retention_ms = max(round(retention_seconds * 1000), 2 * self._lease_ms)
         self._max_deaths, self._finished_jobs_kept = max_deaths, finished_jobs_kept
         self._clock = clock or SystemClock()
-        self._calls = Calls(redis_url, timeout_seconds)
+        metrics = metrics or GuardMetrics()
+        self._calls = Calls(redis_url, timeout_seconds, metrics)
         terms = LeaseTerms(worker, self._lease_ms, self._retention_ms)
-        self._leases = LeaseKeeper(redis_url, self._keys, terms, self._clock, describe_worker)
+        self._leases = LeaseKeeper(redis_url, self._keys, terms, self._clock, describe_worker, metrics.lost)
         self._log = get_log(__name__, worker=worker)
         self._returning: set[asyncio.Task[Any]] = set()
         self._started = False
+        self.ready = True
+        """False once Redis has said that it has forgotten the epoch, until it says otherwise."""
+        metrics.watch(lambda: self.ready)
+
+    @property
+    def answering(self) -> bool:
+        """Whether Redis answered when leases were renewed last; false before the first time."""
+        return self._leases.answering
 
     async def start(self) -> None:
         """Check Redis's settings and begin to renew leases. May be tried again after Unavailable.
@@ -215,7 +226,8 @@ class Guard:
 
     async def _call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
         reply: list[Any] = await self._calls(script, keys, arguments)
-        if reply[0] == b"not-ready":
+        self.ready = reply[0] != b"not-ready"
+        if not self.ready:
             raise GuardNotReady(NOT_READY)
         return reply
 

@@ -21,6 +21,7 @@ from streamapp.guard.claims import Claim
 from streamapp.guard.keys import Keys
 from streamapp.guard.live import Registration, WaitingJob, register_arguments
 from streamapp.guard.scripts import REGISTER, RENEW, Script
+from streamapp.metrics import Count
 from streamapp.telemetry import describe, get_log
 
 PULSE_SECONDS = 60.0
@@ -42,6 +43,7 @@ class LeaseKeeper:
     Args:
         describe_worker: the registration and the jobs that wait, asked for in the event loop's thread; None registers
             nobody.
+        lost: counts claims that turn out to be lost.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class LeaseKeeper:
         terms: LeaseTerms,
         clock: Clock,
         describe_worker: Callable[[], tuple[Registration, Sequence[WaitingJob]]] | None,
+        lost: Count | None = None,
     ) -> None:
+        self._losses = lost or Count()
         self._interval = terms.lease_ms / 3000
         self._redis = Redis.from_url(
             redis_url,
@@ -71,6 +75,8 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failing = False
+        self.answering = False
+        """Whether Redis answered the last renewal."""
 
     def start(self) -> None:
         """Start the thread. Call it from the event loop."""
@@ -119,12 +125,12 @@ class LeaseKeeper:
             try:
                 self._renew()
                 self._register()
-                self._failing = False
+                self._failing, self.answering = False, True
             except (RedisError, OSError) as error:
                 # The claims go on: Redis keeps them, and a lapsed lease that nobody took is renewed when it answers.
                 if not self._failing:
                     self._log.warning("leases cannot be renewed; trying again", error=describe(error))
-                self._failing = True
+                self._failing, self.answering = True, False
             self._stop.wait(self._interval)
 
     def _ask_for_a_beat(self) -> None:
@@ -157,6 +163,7 @@ class LeaseKeeper:
             for claim in lost:
                 del self._kept[claim]
                 self._lost.add(claim)
+        self._losses.add(len(lost))
         for claim in lost:
             self._log.warning("claim lost", task=claim.task_id, attempt=claim.attempt)
 

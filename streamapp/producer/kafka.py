@@ -12,6 +12,7 @@ from typing import Any
 
 from streamapp.domain.errors import OutcomeUnknown, Refused, Unavailable
 from streamapp.domain.facts import AnyFact
+from streamapp.metrics.facts import FactMetrics
 from streamapp.producer.log import Position
 from streamapp.producer.probe import Probe
 from streamapp.producer.records import Record, to_failure, to_position, to_record, to_repeat
@@ -43,12 +44,14 @@ class KafkaFactLog:
         client_id: str,
         request_timeout_seconds: float,
         max_record_bytes: int,
+        metrics: FactMetrics | None = None,
     ) -> None:
         self._servers = bootstrap_servers
         self._topic = topic
         self._client_id = client_id
         self._timeout = request_timeout_seconds
         self._max_bytes = max_record_bytes
+        self._metrics = metrics or FactMetrics()
         self._supervisor: Supervisor | None = None
 
     async def start(self) -> None:
@@ -83,6 +86,12 @@ class KafkaFactLog:
 
     async def append(self, facts: Sequence[AnyFact], *, timeout_seconds: float) -> list[Position | Exception]:
         """See `FactLog.append`. What could not even be handed over within the time is Refused, too."""
+        begun = self._metrics.now()
+        results = await self._append(facts, timeout_seconds)
+        self._metrics.window(facts, results, self._metrics.now() - begun)
+        return results
+
+    async def _append(self, facts: Sequence[AnyFact], timeout_seconds: float) -> list[Position | Exception]:
         supervisor = self._supervisor
         session = supervisor.session if supervisor else None
         if supervisor is None or session is None:
@@ -107,6 +116,7 @@ class KafkaFactLog:
         Raises:
             Refused: a record is larger than Kafka takes, so that no waiting helps; nothing was handed over.
         """
+        begun = self._metrics.now()
         records = [to_record(fact, self._max_bytes) for fact in facts]
         positions: dict[int, Position] = {}
         waiting = list(range(len(records)))
@@ -121,6 +131,7 @@ class KafkaFactLog:
             waiting = again + rest
             if again:
                 await asyncio.sleep(RETRY_SECONDS)
+        self._metrics.durable(facts, self._metrics.now() - begun)
         return [positions[index] for index in range(len(records))]
 
     async def _attempt(self, records: Sequence[Record]) -> list[Position | Exception]:

@@ -8,7 +8,17 @@ whatever connection publishes, and acks on it too (https://www.rabbitmq.com/docs
 from streamapp.queue.consumer import JobConsumer
 from streamapp.queue.delivery import Delivery
 from streamapp.queue.inspection import QueueDepth, depth
-from streamapp.queue.publisher import JobPublisher, Unroutable
+from streamapp.queue.publisher import JobPublisher, Publisher, Unroutable
 from streamapp.queue.topology import declare, ensure
 
-__all__ = ["Delivery", "JobConsumer", "JobPublisher", "QueueDepth", "Unroutable", "declare", "depth", "ensure"]
+__all__ = [
+    "Delivery",
+    "JobConsumer",
+    "JobPublisher",
+    "Publisher",
+    "QueueDepth",
+    "Unroutable",
+    "declare",
+    "depth",
+    "ensure",
+]

@@ -8,7 +8,7 @@ message id makes the second one recognisable). Never consumes, never retries by 
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from aio_pika.abc import AbstractConnection, DeliveryMode
 from aio_pika.exceptions import DeliveryError, PublishError
@@ -19,6 +19,7 @@ from streamapp import failpoints
 from streamapp.clock import Clock, SystemClock
 from streamapp.domain.errors import OutcomeUnknown, StreamappError, Unavailable
 from streamapp.failpoints import Gap
+from streamapp.metrics.publishing import PublishMetrics
 from streamapp.queue.link import Link
 from streamapp.queue.loss import ConnectionLost, happens, loss_is_an_error
 from streamapp.queue.outlet import Outlet
@@ -43,6 +44,23 @@ class Unroutable(StreamappError):
     """The broker returned the job: no queue is bound for it. Nothing of it is kept anywhere."""
 
 
+class Publisher(Protocol):
+    """What dispatch needs of a publisher."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publish would be handed to the broker now."""
+
+    async def start(self) -> None:
+        """Begin to connect."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+    async def publish_all(self, window: Sequence[tuple[str, jobs.Job]]) -> list[StreamappError | None]:
+        """Hand jobs to the broker; see `JobPublisher.publish_all`."""
+
+
 class JobPublisher:
     """One connection with one confirming channel, on which any number of publishes may overlap.
 
@@ -64,11 +82,13 @@ class JobPublisher:
         publish_timeout_seconds: float = 10.0,
         client_name: str = "streamapp-publisher",
         clock: Clock | None = None,
+        metrics: PublishMetrics | None = None,
     ) -> None:
         self._names = names
         self._queues = tuple(queues)
         self._timeout_seconds = publish_timeout_seconds
         self._clock = clock or SystemClock()
+        self._metrics = metrics or PublishMetrics()
         self._log = get_log(__name__)
         self._link = Link(
             rabbitmq_url,
@@ -141,6 +161,12 @@ class JobPublisher:
 
     async def publish_all(self, window: Sequence[tuple[str, jobs.Job]]) -> list[StreamappError | None]:
         """`publish` for many at once, told one by one: what `publish` would raise, or None for what is on its queue."""
+        begun = self._clock.monotonic()
+        answers = await self._publish(window)
+        self._metrics.window([queue for queue, _ in window], answers, self._clock.monotonic() - begun)
+        return answers
+
+    async def _publish(self, window: Sequence[tuple[str, jobs.Job]]) -> list[StreamappError | None]:
         outlet, trouble = self._outlet, self._trouble()
         if outlet is None or trouble is not None:
             return [Unavailable(f"{trouble}; the job was not handed over") for _ in window]

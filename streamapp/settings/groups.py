@@ -92,14 +92,16 @@ class ApiSettings(Group):
 class IngestSettings(Group):
     """The entrance for events."""
 
-    port: Port = Field(6067, description="health of an ingest that runs alone")
+    host: str = Field("127.0.0.1", description="address that an ingest that runs alone listens on")
+    port: Port = Field(6067, description="health and metrics of an ingest that runs alone")
     allow_unknown_fields: bool = Field(False, description="ignore fields that the event schema does not have")
 
 
 class DispatchSettings(Group):
     """The outbox and its pump."""
 
-    port: Port = Field(6068, description="health of a dispatch that runs alone")
+    host: str = Field("127.0.0.1", description="address that a dispatch that runs alone listens on")
+    port: Port = Field(6068, description="health and metrics of a dispatch that runs alone")
     window: Positive = Field(200, description="jobs published and confirmed together")
     reconcile_seconds: Seconds = Field(30, description="the outbox is looked through at least so often")
     stuck_margin_seconds: Seconds = Field(20, description="added to timeout and lease before a start counts as lost")
@@ -128,6 +130,8 @@ class WorkerSettings(Group):
     shutdown_grace_seconds: Seconds = Field(30, description="running handlers may take so long to end on SIGTERM")
     cancel_grace_seconds: Seconds = Field(5, description="a handler may take so long to end after its timeout")
     max_result_bytes: Positive = Field(65_536, description="larger results are replaced by size and digest")
+    metrics_host: str = Field("127.0.0.1", description="address that the metrics are served on, if they are")
+    metrics_port: Port | None = Field(None, description="serves /metrics there; default: the worker has no port")
 
 
 class TypeOverride(Group):
@@ -197,6 +201,17 @@ class BrokerSettings(Group):
     rabbitmq_distribution_port: Port = Field(25672, description="port of the Erlang distribution")
     epmd_port: Port = Field(4370, description="port of the Erlang port mapper")
     redis_port: Port = Field(6379, description="port of Redis")
+
+
+class TracingSettings(Group):
+    """OpenTelemetry: one trace for each task. Needs the extra `streamapp[tracing]`."""
+
+    endpoint: str | None = Field(
+        None, description="OTLP/HTTP collector, for example http://127.0.0.1:4318; default: nothing is traced"
+    )
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0, description="share of the traces kept that begin here; a caller's own decision is followed"
+    )
 
 
 class LogSettings(Group):

@@ -20,6 +20,7 @@ from streamapp.settings.groups import (
     RedisSettings,
     SmtpSettings,
     TaskSettings,
+    TracingSettings,
     WebhookSettings,
     WorkerSettings,
 )
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = WebhookSettings()
     brokers: BrokerSettings = BrokerSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def names(self) -> Names:

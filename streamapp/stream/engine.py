@@ -18,10 +18,11 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamapp.domain.errors import ConfigurationError
+from streamapp.metrics.stream import StreamMetrics
 from streamapp.settings import Role, Settings
 from streamapp.stream import topics
 from streamapp.stream.batch import RecordBatch
-from streamapp.stream.folding import Folds, collect_calmly, fold_for_ever
+from streamapp.stream.folding import Folds, collect_calmly, counted, fold_for_ever
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
 from streamapp.stream.positions import Positions
@@ -59,6 +60,7 @@ class StreamApp(faust.App):
         self.plans: list[topics.TopicPlan] = []
         self.routes: list[Callable[[web.UrlDispatcher], None]] = []
         self.settled = False
+        self.measured = StreamMetrics()
         super().__init__(*args, **kwargs)
         self.on_rebalance_complete.connect(self._rebalance_complete)
         self.on_partitions_revoked.connect(self._partitions_revoked)
@@ -115,9 +117,11 @@ class StreamApp(faust.App):
         self.positions.feed(topic.name, *tables, complete=complete)
         channel = self.topic(topic.name, key_type=bytes, value_type=bytes, partitions=topic.partitions)
 
+        fold = counted(handle, self.measured.agent(name))
+
         async def agent(stream: Any) -> None:
             async for event in stream.events():
-                await self.folds.run(fold_for_ever(name, event.value, handle, tables))
+                await self.folds.run(fold_for_ever(name, event.value, fold, tables))
 
         self.agent(channel, name=name)(agent)
 

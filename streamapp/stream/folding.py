@@ -16,6 +16,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import NoReturn
 
+from streamapp.metrics.stream import AgentMetrics
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.table import BatchTable, NotHeld
 from streamapp.telemetry import describe, get_log
@@ -38,6 +39,19 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def collect_calmly() -> None:
     """Set the garbage collector of this process to what folds make."""
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+
+
+def counted(
+    handle: Callable[[RecordBatch], Awaitable[None]], metrics: AgentMetrics
+) -> Callable[[RecordBatch], Awaitable[None]]:
+    """`handle`, with the batches counted that it has folded."""
+
+    async def handle_and_count(batch: RecordBatch) -> None:
+        begun = metrics.now()
+        await handle(batch)
+        metrics.batch(len(batch.records), metrics.now() - begun)
+
+    return handle_and_count
 
 
 async def fold_for_ever(

@@ -17,7 +17,10 @@ log = get_log(__name__)
 
 
 class Freshness(Resident):
-    """Watches one table. `stale_after_seconds` without an answer from Kafka, its views are marked stale."""
+    """Watches one table. `stale_after_seconds` without an answer from Kafka, its views are marked stale.
+
+    `warning` is logged when that begins; None if nobody need be told.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Freshness(Resident):
         *,
         interval_seconds: float = 0.5,
         stale_after_seconds: float = 2.0,
+        warning: str | None = "Kafka does not answer; views are marked stale until it does",
     ) -> None:
         self._probe = probe
         self._topic = topic
@@ -35,6 +39,7 @@ class Freshness(Resident):
         self._clock = clock
         self._interval = interval_seconds
         self._stale_after = stale_after_seconds
+        self._warning = warning
         self._answered_at: float | None = None
         self._asked_ms: int | None = None
         self._ends: dict[int, int] = {}
@@ -78,6 +83,6 @@ class Freshness(Resident):
                 self._ends = await self._probe.ends(self._topic, held)
                 self._asked_ms, self._answered_at = asked, self._clock.monotonic()
             except (KafkaError, OSError) as error:
-                if not self.stale:
-                    log.warning("Kafka does not answer; views are marked stale until it does", error=describe(error))
+                if self._warning is not None and not self.stale:
+                    log.warning(self._warning, error=describe(error))
             await self._clock.sleep(self._interval)

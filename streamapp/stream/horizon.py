@@ -112,6 +112,10 @@ class Gates:
         horizon = self._horizon.get(partition)
         return horizon is not None and self._reached.get(partition, 0) >= horizon
 
+    def remaining(self) -> dict[int, int]:
+        """How far each partition is from its horizon; 0 where its gate is open."""
+        return {partition: max(end - self._reached.get(partition, 0), 0) for partition, end in self._horizon.items()}
+
     def waiting(self) -> dict[int, tuple[int, int]]:
         """The partitions whose gate is shut: how far they are folded, and their horizon."""
         return {

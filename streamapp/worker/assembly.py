@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from streamapp.clock import Clock, rfc3339
+from streamapp.composition import Surroundings
 from streamapp.guard import Guard
 from streamapp.guard.live import Registration, WaitingJob
 from streamapp.handlers import Environment, Handlers
-from streamapp.producer import FactLog
+from streamapp.metrics.guard import GuardMetrics
+from streamapp.metrics.worker import WorkerMetrics
 from streamapp.queue import JobConsumer
 from streamapp.settings import Settings
 from streamapp.tasktypes import Registry
@@ -26,6 +28,7 @@ from streamapp.worker.patience import Patience
 from streamapp.worker.pipeline import Pipeline
 from streamapp.worker.slots import Slots
 from streamapp.worker.startup import queues_of
+from streamapp.worker.traced import traced_caller, traced_pipeline
 from streamapp.worker.worker import Worker
 
 DescribeWorker: TypeAlias = Callable[[], tuple[Registration, Sequence[WaitingJob]]]
@@ -54,10 +57,11 @@ def assemble(
     registry: Registry,
     handlers: Handlers,
     environment: Environment,
-    fact_log: FactLog,
+    around: Surroundings,
     clock: Clock,
 ) -> Parts:
     """The parts of the worker `id`."""
+    metrics = WorkerMetrics(around.vitals.metrics, registry.types)
     log = get_log("streamapp.worker", worker=id)
     patience = Patience(clock, log)
     slots = Slots(settings.worker.concurrency)
@@ -68,6 +72,7 @@ def assemble(
         clock,
         settings.worker.cancel_grace_seconds,
         settings.worker.max_result_bytes,
+        metrics,
     )
     scribe = Scribe("worker", id, lambda: rfc3339(clock.now_ms()))
     started_ms = clock.now_ms()
@@ -77,11 +82,21 @@ def assemble(
         host, pid = socket.gethostname(), os.getpid()
         return Registration(host, pid, started_ms, concurrency, queues, slots.taken), worker.waiting
 
-    guard = _guard(settings, id, clock, describe_worker)
-    approach = Approach(settings.worker.concurrency, clock)
-    retention = settings.guard.retention_seconds
-    pipeline = Pipeline(guard, fact_log, caller, approach, slots, scribe, patience, clock, id, retention)
-    worker = Worker(pipeline, clock, log)
+    guard = _guard(settings, id, clock, describe_worker, GuardMetrics(around.vitals.metrics))
+    pipeline = Pipeline(
+        guard,
+        around.facts,
+        traced_caller(caller, around.tracing),
+        Approach(settings.worker.concurrency, clock),
+        slots,
+        scribe,
+        patience,
+        clock,
+        id,
+        settings.guard.retention_seconds,
+        metrics,
+    )
+    worker = Worker(traced_pipeline(pipeline, around.tracing), clock, log, metrics)
     consumer = JobConsumer(
         settings.rabbitmq_url,
         settings.names,
@@ -92,10 +107,13 @@ def assemble(
         client_name=id,
         clock=clock,
     )
+    metrics.watch(lambda: slots.taken, lambda: worker.held, settings.worker.concurrency)
+    around.vitals.connection("rabbitmq", lambda: consumer.connected)
+    around.vitals.connection("redis", lambda: guard.answering)
     return Parts(id, guard, consumer, worker, patience)
 
 
-def _guard(settings: Settings, id: str, clock: Clock, describe_worker: DescribeWorker) -> Guard:
+def _guard(settings: Settings, id: str, clock: Clock, describe_worker: DescribeWorker, metrics: GuardMetrics) -> Guard:
     return Guard(
         settings.redis_url,
         prefix=settings.names.guard_prefix,
@@ -107,4 +125,5 @@ def _guard(settings: Settings, id: str, clock: Clock, describe_worker: DescribeW
         timeout_seconds=settings.redis.timeout_seconds,
         clock=clock,
         describe_worker=describe_worker,
+        metrics=metrics,
     )

@@ -5,7 +5,7 @@ even SystemExit or KeyboardInterrupt raised by a handler ends the worker. Never 
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from streamapp import failpoints
 from streamapp.clock import Clock
@@ -13,6 +13,7 @@ from streamapp.domain import outcome
 from streamapp.domain.outcome import Completed, Failed, Outcome
 from streamapp.failpoints import Gap
 from streamapp.handlers import Context, Environment, Handler, Handlers
+from streamapp.metrics.worker import WorkerMetrics
 from streamapp.wire.sealing import Sealer, redact
 from streamapp.worker.parameters import open_sealed
 from streamapp.worker.results import to_json
@@ -35,6 +36,7 @@ class Caller:
     clock: Clock
     cancel_grace_seconds: float
     max_result_bytes: int
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
 
     async def call(self, run: Run, slot: Slot) -> tuple[Outcome, int]:
         """What came of it, and how many milliseconds it took. Frees `slot` when the handler has really ended, unless it
@@ -56,7 +58,9 @@ class Caller:
                     slot.free()
             else:
                 self._leave(task, run, slot)
-        return result, max(round((self.clock.monotonic() - begun) * 1000), 0)
+        seconds = self.clock.monotonic() - begun
+        self.metrics.type(run.job.type).handler.observe(seconds)
+        return result, max(round(seconds * 1000), 0)
 
     async def _under_timeout(self, task: asyncio.Task[Outcome], seconds: float) -> Outcome:
         await asyncio.wait({task}, timeout=seconds)

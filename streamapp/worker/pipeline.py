@@ -5,7 +5,7 @@ step may be the last one this process ever takes, and the next worker goes on fr
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from streamapp import failpoints
@@ -16,14 +16,14 @@ from streamapp.domain.facts import TaskExecutionCompleted, TaskExecutionFailed
 from streamapp.domain.outcome import Completed, Failed
 from streamapp.failpoints import Gap
 from streamapp.guard import Answer, Claim, Claims, Doomed, Held, Known, Superseded
+from streamapp.metrics.worker import WorkerMetrics
 from streamapp.producer import FactLog
 from streamapp.telemetry import describe
 from streamapp.wire import facts
 from streamapp.wire.scribe import Scribe
 from streamapp.worker.approach import Approach
-from streamapp.worker.call import Caller
 from streamapp.worker.patience import Patience
-from streamapp.worker.run import Run, Stage
+from streamapp.worker.run import Calling, Run, Stage
 from streamapp.worker.slots import Slots
 
 Step: TypeAlias = Callable[[Run], Awaitable["Step | None"]]
@@ -54,7 +54,7 @@ class Pipeline:
 
     guard: Claims
     log: FactLog
-    caller: Caller
+    caller: Calling
     approach: Approach
     slots: Slots
     scribe: Scribe
@@ -62,6 +62,7 @@ class Pipeline:
     clock: Clock
     worker: str
     retention_seconds: float
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
 
     async def execute(self, run: Run) -> None:
         """Take the steps until none is left. Cancelled, the run is left as it is: see `hand_back`."""
@@ -79,6 +80,7 @@ class Pipeline:
         answer: Answer = await self.patience.insist(
             lambda: self.guard.claim(job.task_id, job.attempt, job.first_attempt)
         )
+        self.metrics.answered(answer)
         match answer:
             case Held(retry_after_seconds=seconds):
                 return await self._wait(run, seconds)
@@ -173,6 +175,8 @@ class Pipeline:
         run.free_slot()
         run.stage = Stage.RECORDING
         await self.log.append_durably([run.fact])
+        if run.outcome is not None:
+            self.metrics.type(run.job.type).ended(run.outcome)
         _say(run)
         return self.end if run.stored else self.settle
 
@@ -195,7 +199,7 @@ class Pipeline:
         run.free_slot()
         run.stage = Stage.RECORDING
         while run.deliveries:
-            await run.deliveries.pop().ack()
+            self.metrics.settled("ack", await run.deliveries.pop().ack())
         return None
 
     async def hand_back(self, run: Run) -> None:
@@ -207,7 +211,7 @@ class Pipeline:
             except Unavailable as error:
                 run.log.warning("the claim could not be released; it lapses", error=describe(error))
         while run.deliveries:
-            await run.deliveries.pop().requeue()
+            self.metrics.settled("requeue", await run.deliveries.pop().requeue())
         run.log.info("handed back", stage=run.stage.name.lower())
 
     async def _wait(self, run: Run, seconds: float) -> Step | None:

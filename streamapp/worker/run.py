@@ -77,3 +77,24 @@ class Run:
         if self.place is not None:
             self.place.free()
             self.place = None
+
+
+class Calling(Protocol):
+    """Runs a handler."""
+
+    @property
+    def cancel_grace_seconds(self) -> float:
+        """How long a handler may take to end once it is cancelled."""
+
+    async def call(self, run: Run, slot: Slot) -> tuple[Outcome, int]:
+        """What came of it, and how many milliseconds it took. Frees `slot` when the handler has really ended."""
+
+
+class Executing(Protocol):
+    """Carries out a run."""
+
+    async def execute(self, run: Run) -> None:
+        """Take it to its end. Cancelled, it is left as it is."""
+
+    async def hand_back(self, run: Run) -> None:
+        """Give an unfinished run to whoever comes next."""

@@ -20,6 +20,7 @@ from streamapp.handlers.shipped import load as load_handlers
 from streamapp.settings import Settings, load
 from streamapp.telemetry import Log, describe, get_log
 from streamapp.worker.assembly import Parts, assemble, new_worker_id
+from streamapp.worker.metrics_port import serving
 from streamapp.worker.signals import Signals
 from streamapp.worker.startup import check, queues_of
 
@@ -42,7 +43,8 @@ async def serve(settings: Settings) -> int:
     with Signals().installed() as signals:
         async with (
             open_environment(settings, handlers, clock=clock) as environment,
-            composition.fact_log(settings, "worker") as fact_log,
+            composition.surroundings(settings, "worker") as around,
+            serving(settings.worker, around.vitals.metrics),
         ):
             parts = assemble(
                 settings,
@@ -50,7 +52,7 @@ async def serve(settings: Settings) -> int:
                 registry=registry,
                 handlers=handlers,
                 environment=environment,
-                fact_log=fact_log,
+                around=around,
                 clock=clock,
             )
             try:

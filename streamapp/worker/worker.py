@@ -10,12 +10,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from streamapp.clock import Clock
+from streamapp.metrics.worker import WorkerMetrics
 from streamapp.telemetry import Log, describe
 from streamapp.wire import jobs
 from streamapp.wire.facts import Undecodable
 from streamapp.wire.jobs import Job
-from streamapp.worker.pipeline import Pipeline
-from streamapp.worker.run import Delivery, Key, Run, Stage
+from streamapp.worker.run import Delivery, Executing, Key, Run, Stage
 
 FAULT_PAUSE_SECONDS = 5.0
 """A job that streamapp itself stumbles over is handed back after this, so that it does not spin."""
@@ -24,12 +24,13 @@ FAULT_PAUSE_SECONDS = 5.0
 class Worker:
     """The runs of this process, by task id and attempt."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock, log: Log) -> None:
+    def __init__(self, pipeline: Executing, clock: Clock, log: Log, metrics: WorkerMetrics | None = None) -> None:
         self._pipeline = pipeline
+        self._metrics = metrics or WorkerMetrics()
         self._clock = clock
         self._log = log
         self._runs: dict[Key, Run] = {}
-        self._settling: set[asyncio.Task[bool]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     @property
@@ -44,14 +45,15 @@ class Worker:
 
     def on_delivery(self, delivery: Delivery) -> None:
         """Hand the delivery to its run; returns at once."""
+        self._metrics.delivered(delivery.redelivered)
         if self._stopping:
-            self._settle(delivery.requeue())
+            self._settle("requeue", delivery.requeue())
             return
         try:
             job = jobs.decode(delivery.body)
         except Undecodable as error:
             self._log.error("not a job: dead-lettered", queue=delivery.queue, reason=describe(error))
-            self._settle(delivery.dead_letter())
+            self._settle("dead_letter", delivery.dead_letter())
             return
         run = self._runs.get((job.task_id, job.attempt))
         if run is not None:
@@ -111,7 +113,10 @@ class Worker:
         while tasks := [*(run.task for run in self._runs.values() if run.task is not None), *self._settling]:
             await asyncio.wait(tasks)
 
-    def _settle(self, settling: Coroutine[Any, Any, bool]) -> None:
-        task = asyncio.create_task(settling)
+    def _settle(self, how: str, settling: Coroutine[Any, Any, bool]) -> None:
+        async def settle() -> None:
+            self._metrics.settled(how, await settling)
+
+        task = asyncio.create_task(settle())
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)

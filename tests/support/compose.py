@@ -16,6 +16,8 @@ ROLES = {"api", "ingest", "dispatch", "diary", "worker"}
 ONE_SHOT = {"setup"}
 BROKERS = {"kafka", "rabbitmq", "redis"}
 TOOLS = {"kafka-ui", "mailpit"}
+ON_DEMAND = {"prometheus": ["observability"], "grafana": ["observability"]}
+"""Services that are only started with a profile."""
 PUBLISHED = {
     "kafka": {9092},
     "kafka-ui": {8080},
@@ -24,6 +26,8 @@ PUBLISHED = {
     "mailpit": {1025, 8025},
     "api": {8000},
     "diary": {6066},
+    "prometheus": {9090},
+    "grafana": {3000},
 }
 HEALTHY, COMPLETED = "service_healthy", "service_completed_successfully"
 ORDER = {
@@ -46,6 +50,8 @@ ORDER = {
         "ingest": HEALTHY,
         "dispatch": HEALTHY,
     },
+    "prometheus": {},
+    "grafana": {"prometheus": HEALTHY},
 }
 """The first seed's order: brokers, then what consumes events, then workers; with one set-up in between."""
 
@@ -56,6 +62,8 @@ KEPT = {
     "ingest": "/data",
     "dispatch": "/data",
     "diary": "/data",
+    "prometheus": "/prometheus",
+    "grafana": "/var/lib/grafana",
 }
 """What must survive `docker compose down`, and where the images keep it."""
 
@@ -79,9 +87,18 @@ def seconds(text: str) -> float:
 
 
 def services(document: Document) -> Iterator[str]:
-    found, wanted = set(document["services"]), ROLES | ONE_SHOT | BROKERS | TOOLS
+    found, wanted = set(document["services"]), ROLES | ONE_SHOT | BROKERS | TOOLS | set(ON_DEMAND)
     if found != wanted:
         yield f"services: {sorted(found ^ wanted)} too many or too few"
+
+
+def on_demand(document: Document) -> Iterator[str]:
+    for name, service in document["services"].items():
+        if service.get("profiles") != ON_DEMAND.get(name):
+            yield f"{name}: profiles {service.get('profiles')}, not {ON_DEMAND.get(name)}"
+        for other in service.get("depends_on", {}):
+            if other in ON_DEMAND and name not in ON_DEMAND:
+                yield f"{name}: needs {other}, which is only started with a profile"
 
 
 def commands(document: Document) -> Iterator[str]:
@@ -244,13 +261,25 @@ def careful_brokers(document: Document) -> Iterator[str]:
             yield f"kafka: does not advertise {address}"
 
 
+def mounted_files(document: Document) -> Iterator[str]:
+    for name, service in document["services"].items():
+        for mount in service.get("volumes", []):
+            source, _, rest = mount.partition(":")
+            if source.startswith("./"):
+                if not (ROOT / source).exists():
+                    yield f"{name}: there is no {source}"
+                if not rest.endswith(":ro"):
+                    yield f"{name}: could change {source}"
+
+
 def _volumes(document: Document) -> Iterator[str]:
     for service in document["services"].values():
-        yield from service.get("volumes", [])
+        yield from (volume for volume in service.get("volumes", []) if not volume.startswith("./"))
 
 
 RULES: tuple[Rule, ...] = (
     services,
+    on_demand,
     commands,
     pinned,
     one_image,
@@ -265,5 +294,6 @@ RULES: tuple[Rule, ...] = (
     grace,
     restarted,
     kept,
+    mounted_files,
     careful_brokers,
 )

@@ -13,6 +13,8 @@ from streamapp.domain.errors import RetryableFailure
 from streamapp.domain.facts import AnyFact, TaskExecutionCompleted, TaskExecutionFailed, TaskExecutionStarted
 from streamapp.guard import Claimed
 from streamapp.handlers import Context, Handler
+from streamapp.metrics import Metrics
+from streamapp.metrics.worker import WorkerMetrics
 from streamapp.producer import Position
 from streamapp.telemetry import get_log
 from streamapp.wire import facts, jobs
@@ -111,13 +113,25 @@ class Bench:
         self.runs: list[str] = []
         log = get_log("test", worker=name)
         environment: Any = SimpleNamespace(resources={}, threads=None)
-        caller = Caller(self, None, environment, self.clock, 0.05, 1000)  # type: ignore[arg-type]
+        self.metrics = Metrics()
+        counts = WorkerMetrics(self.metrics, ["ANY"])
+        caller = Caller(self, None, environment, self.clock, 0.05, 1000, counts)  # type: ignore[arg-type]
         scribe = Scribe("worker", name, lambda: "2026-01-01T00:00:00.000Z")
         patience = Patience(self.clock, log)
         self.pipeline = Pipeline(
-            self.guard, self.log, caller, self.approach, self.slots, scribe, patience, self.clock, name, WEEK_SECONDS
+            self.guard,
+            self.log,
+            caller,
+            self.approach,
+            self.slots,
+            scribe,
+            patience,
+            self.clock,
+            name,
+            WEEK_SECONDS,
+            counts,
         )
-        self.worker = Worker(self.pipeline, self.clock, log)
+        self.worker = Worker(self.pipeline, self.clock, log, counts)
 
     def get(self, type: str) -> Handler:
         """As `Handlers.get`."""
@@ -138,7 +152,7 @@ class Bench:
 
     def deliver(self, task_id: str = "t", attempt: int = 1, **changes: Any) -> FakeDelivery:
         first, timeout = changes.pop("first_attempt", 1), changes.pop("timeout_seconds", 30)
-        body = jobs.encode(Job(task_id, attempt, "ANY", {}, timeout, None, first))
+        body = jobs.encode(Job(task_id, attempt, changes.pop("type", "ANY"), {}, timeout, None, first))
         delivery = FakeDelivery(body, self.events, **changes)
         self.worker.on_delivery(delivery)
         return delivery
