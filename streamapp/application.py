@@ -160,7 +160,7 @@ def _add_diary(app: StreamApp, settings: Settings, clock: SystemClock, health: H
     freshness = Freshness(Probe(settings.bootstrap_servers), plan.name, known.table, clock)
     health.watch(freshness)
     vitals.connection("kafka", lambda: not freshness.stale)
-    diary_agent.measure(diary, vitals.metrics, freshness)
+    diary_agent.measure(diary, vitals.metrics, freshness, registry(settings).types, clock)
     web = diary_agent.DiaryWeb(
         app,
         diary,

@@ -33,6 +33,7 @@ _ROWS: dict[bytes, msgspec.json.Decoder[Any]] = {
     b"failure": msgspec.json.Decoder(Failure),
     b"type": msgspec.json.Decoder(OfType),
 }
+_ROWS_OF: dict[type[Row], msgspec.json.Decoder[Any]] = {Failure: _ROWS[b"failure"], OfType: _ROWS[b"type"]}
 
 
 def decode(value: bytes) -> Totals:
@@ -62,9 +63,17 @@ class PartitionTotals:
             self._kept[partition] = applied, found
         return found
 
-    def get(self, partition: int) -> Totals:
-        """The partition's totals alone."""
-        return self.of(partition).totals
+    def stored(self, partition: int) -> Statistics:
+        """The sums, failures and types of a partition as far as they are durable; no minutes and no workers.
+
+        `of` may be ahead of that, and fall back when a batch breaks off: whoever compares two moments must not see it.
+        """
+        known = self.of(partition)
+        keys = [*((Failure, kind) for kind in known.failures), *((OfType, name) for name in known.types)]
+        values = [(kind, self.table.get(partition, _key((kind, name)))) for kind, name in keys]
+        totals = self.table.get(partition, KEY)
+        found = [_ROWS_OF[kind].decode(value) for kind, value in values if value is not None]
+        return Statistics(None if totals is None else decode(totals), found)
 
     def forget(self, partition: int) -> None:
         """Read a partition again when it is asked for: what is kept may not be what is stored."""

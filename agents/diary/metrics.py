@@ -3,9 +3,10 @@
 In: the diary's tables. Out: samples (`streamapp.metrics.diary`). Reads, and never writes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection
 
 from agents.diary.agent import Diary
+from streamapp.clock import Clock
 from streamapp.metrics import Metrics
 from streamapp.metrics.diary import DiaryMetrics
 from streamapp.stream.freshness import Freshness
@@ -15,7 +16,8 @@ def measure(
     diary: Diary,
     metrics: Metrics,
     freshness: Freshness,
-    overdue: Callable[[int], Mapping[str, int] | None] | None = None,
+    types: Collection[str],
+    clock: Clock,
 ) -> DiaryMetrics:
     """Tell of the partitions that `diary` holds. What else it keeps of them may be added to what is returned.
 
@@ -23,7 +25,15 @@ def measure(
         diary: whose tables are read.
         metrics: those of the process.
         freshness: how far it is behind.
-        overdue: the stuck tasks of a partition by what is expected of them; None where nobody keeps a list.
+        types: the task types that are told apart.
+        clock: by which a task is overdue.
     """
-    totals = diary.totals
-    return DiaryMetrics(metrics, totals.table.held, totals.get, freshness, overdue)
+    totals, indexes = diary.totals, diary.indexes
+    return DiaryMetrics(
+        metrics,
+        totals.table.held,
+        totals.stored,
+        freshness,
+        types,
+        lambda partition: indexes.overdue(partition, clock.now_ms()),
+    )

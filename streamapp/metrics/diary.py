@@ -1,15 +1,17 @@
-"""Tasks in numbers, derived from facts alone: read from the diary's totals at every scrape, by partition.
+"""Tasks in numbers, derived from facts alone: read from the diary's statistics at every scrape, by partition.
 
-In: the totals of the partitions that a diary process holds. Out: samples. They count since the first fact, survive
+In: the statistics of the partitions that a diary process holds. Out: samples. They count since the first fact, survive
 every process, and come out the same after a rebuild. The partition is a label because it moves between processes with
 all it has counted: without it, a counter would leap wherever it comes to. A sum over all diary processes is the whole.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from streamapp.domain.facts import FACTS as KINDS
+from streamapp.domain.latency import Latencies, joined
 from streamapp.domain.progress import State
+from streamapp.domain.statistics import Statistics
 from streamapp.domain.totals import BUCKETS_MS, Totals
 from streamapp.metrics.instruments import Buckets, Family, Sample
 from streamapp.metrics.registry import Metrics
@@ -21,8 +23,28 @@ TASKS = Family("gauge", "streamapp_tasks", f"Tasks by state, {WHOLE}", ("state",
 FAILURES = Family(
     "counter",
     "streamapp_task_failures_total",
-    f"Failed attempts by error type, {WHOLE} Error types beyond the first 200 of a partition are `other`.",
-    ("error", "partition"),
+    f"Failed attempts by task type and error type, {WHOLE} Kinds beyond the first 500 of a partition are `other`.",
+    ("type", "error", "partition"),
+)
+GIVEN_UP = Family(
+    "counter",
+    "streamapp_tasks_given_up_total",
+    f"Tasks that failed for good, by task type and the error type of their last failure, {WHOLE}",
+    ("type", "error", "partition"),
+)
+DISPATCH = Family(
+    "histogram",
+    "streamapp_due_to_dispatched_seconds",
+    "From the moment an attempt was due to its TaskDispatched, by the broker's clock and task type; types that no "
+    f"registry knows are `other`; {WHOLE}",
+    ("type", "partition"),
+)
+HANDED_OUT = Family(
+    "histogram",
+    "streamapp_dispatched_to_ended_seconds",
+    "From TaskDispatched (or the start, if that came first) to the outcome of the attempt, by the broker's clock and "
+    f"task type, {WHOLE}",
+    ("type", "partition"),
 )
 DUPLICATES = Family(
     "counter", "streamapp_duplicate_facts_total", f"Facts that the diary knew already, {WHOLE}", ("partition",)
@@ -36,8 +58,8 @@ UNREADABLE = Family(
 END_TO_END = Family(
     "histogram",
     "streamapp_accepted_to_completed_seconds",
-    f"From TaskAccepted to the completion that counts, by the broker's clock, {WHOLE}",
-    ("partition",),
+    f"From TaskAccepted to the completion that counts, by the broker's clock and task type, {WHOLE}",
+    ("type", "partition"),
 )
 EXECUTION = Family(
     "histogram",
@@ -60,7 +82,10 @@ NO_FACTS = dict.fromkeys((kind.NAME for kind in KINDS), 0)
 NOT_OVERDUE = dict.fromkeys(("dispatch", "start", "outcome", "retry"), 0)
 NO_TASKS = dict.fromkeys(map(str, State), 0)
 
-OF_TOTALS = (FACTS, TASKS, FAILURES, DUPLICATES, ANOMALIES, UNREADABLE, END_TO_END, EXECUTION)
+OTHER = "other"
+
+OF_TOTALS = (FACTS, TASKS, DUPLICATES, ANOMALIES, UNREADABLE, EXECUTION)
+OF_STATISTICS = (FAILURES, GIVEN_UP, DISPATCH, HANDED_OUT, END_TO_END)
 
 OfPartition: TypeAlias = Callable[[int], Iterable[Sample]]
 """Samples of one partition that is held."""
@@ -82,7 +107,8 @@ class DiaryMetrics:
 
     Args:
         held: the partitions held.
-        totals_of: the totals of one of them.
+        statistics_of: what is durable of the statistics of one of them: what may be taken back is no counter.
+        types: the task types that are told apart.
         overdue: its stuck tasks by what is expected of them, or None while nobody knows; None where nobody keeps a
             list.
     """
@@ -91,15 +117,19 @@ class DiaryMetrics:
         self,
         metrics: Metrics,
         held: Callable[[], Iterable[int]],
-        totals_of: Callable[[int], Totals],
+        statistics_of: Callable[[int], Statistics],
         freshness: Watched,
+        types: Collection[str] = (),
         overdue: Callable[[int], Mapping[str, int] | None] | None = None,
     ) -> None:
         self._metrics = metrics
         self._held = held
         self._freshness = freshness
         metrics.read((LAG, STALE), self._read)
-        self.add(OF_TOTALS, lambda partition: of_totals(partition, totals_of(partition)))
+        told_apart = frozenset(types)
+        self.add(
+            OF_TOTALS + OF_STATISTICS, lambda partition: of_statistics(partition, statistics_of(partition), told_apart)
+        )
         if overdue is not None:
             self.add((OVERDUE,), lambda partition: of_overdue(partition, overdue(partition)))
 
@@ -118,17 +148,35 @@ class DiaryMetrics:
         yield STALE, (), self._freshness.stale
 
 
+def of_statistics(partition: int, statistics: Statistics, types: Collection[str]) -> Iterator[Sample]:
+    """The samples in the statistics of a partition. Types that are not among `types` are told of as one."""
+    place = str(partition)
+    yield from of_totals(partition, statistics.totals)
+    for kind, failure in statistics.failures.items():
+        yield FAILURES, (*kind, place), failure.count
+        yield GIVEN_UP, (*kind, place), failure.permanent
+    parts: dict[str, list[Latencies]] = {name: [] for name in (*types, OTHER)}
+    for name, row in statistics.types.items():
+        parts[name if name in types else OTHER].append(row.latencies)
+    for name, latencies in parts.items():
+        whole = joined(latencies)
+        for family, found in (
+            (DISPATCH, whole.dispatch),
+            (HANDED_OUT, whole.execution),
+            (END_TO_END, whole.end_to_end),
+        ):
+            yield family, (name, place), seconds(found.counts, found.sum_ms)
+
+
 def of_totals(partition: int, totals: Totals) -> Iterator[Sample]:
     """The samples in the totals of a partition."""
     place = str(partition)
     # A series that begins with its first event would hide that event from a rate: what is known to be possible is zero.
     yield from _by_name(FACTS, NO_FACTS | totals.facts, place)
     yield from _by_name(TASKS, NO_TASKS | totals.states, place)
-    yield from _by_name(FAILURES, totals.errors, place)
     yield DUPLICATES, (place,), totals.duplicates
     yield ANOMALIES, (place,), totals.anomalies
     yield UNREADABLE, (place,), totals.unreadable
-    yield END_TO_END, (place,), seconds(totals.accepted_to_completed)
     yield EXECUTION, (place,), seconds(totals.execution)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamapp.domain.totals import Totals
+from streamapp.domain.statistics import Statistics
 from streamapp.metrics import Family, Metrics
 from streamapp.metrics.api import ApiMetrics
 from streamapp.metrics.diary import DiaryMetrics
@@ -41,7 +41,7 @@ def everything() -> Metrics:
     stream.agent("diary")
     GuardMetrics(metrics).watch(bool)
     WorkerMetrics(metrics).watch(int, int, 5)
-    DiaryMetrics(metrics, lambda: [0], lambda _: Totals(), Fresh(), lambda _: {})
+    DiaryMetrics(metrics, lambda: [0], lambda _: Statistics(), Fresh(), (), lambda _: {})
     return metrics
 
 

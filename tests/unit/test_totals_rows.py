@@ -79,3 +79,27 @@ def test_only_rows_that_have_changed_are_written() -> None:
         [b"failure:EMAIL\0Boom", minute, KEY, b"type:EMAIL", b"worker:w1"],
         [minute, KEY],
     ]
+
+
+def test_what_is_told_to_prometheus_never_falls_back_when_a_batch_breaks_off() -> None:
+    story = Story()
+    for step in (story.accepted, story.dispatched, story.started, story.failed):
+        step()
+    records = records_of(story.facts)
+    tasks, totals = MemoryTable(), MemoryTable()
+    diary = diary_over(tasks, totals)
+    asyncio.run(diary.fold(batch(records[:2], 0, 2)))
+    before = diary.totals.stored(PARTITION)
+    assert before.totals.facts == {"TaskAccepted": 1, "TaskDispatched": 1}
+    totals.fails = True
+    with pytest.raises(Broken):
+        asyncio.run(diary.fold(batch(records[2:], 2, 4)))
+    assert diary.totals.stored(PARTITION).rows() == before.rows()
+    assert diary.totals.stored(PARTITION).totals == before.totals
+    totals.fails = False
+    asyncio.run(diary.fold(batch(records[2:], 2, 4)))
+    after = diary.totals.stored(PARTITION)
+    assert after.failures == diary.totals.of(PARTITION).failures
+    assert after.types == diary.totals.of(PARTITION).types
+    assert after.totals == diary.totals.of(PARTITION).totals
+    assert (after.minutes, after.workers) == ({}, {})
