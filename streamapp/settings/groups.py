@@ -17,6 +17,9 @@ Attempts = Annotated[int, Field(ge=BOUNDS["max_attempts"][0], le=BOUNDS["max_att
 Delay = Annotated[float, Field(ge=BOUNDS["delay_seconds"][0], le=BOUNDS["delay_seconds"][1])]
 Multiplier = Annotated[float, Field(ge=BOUNDS["multiplier"][0], le=BOUNDS["multiplier"][1])]
 
+ORIGIN = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
+"""A URL without user, query or fragment: it becomes part of a Content-Security-Policy."""
+
 
 class Group(BaseModel):
     """Settings that share the first half of their names. Unknown names are refused, values never quoted."""
@@ -109,6 +112,9 @@ class DiarySettings(Group):
     port: Port = Field(6066, description="port of the views")
     advertised_host: str = Field("127.0.0.1", description="under which the other diary processes reach this one")
     forward_timeout_seconds: Seconds = Field(5, description="asking the owner of a task")
+    api_url: Annotated[str, Field(pattern=ORIGIN)] | None = Field(
+        None, description="the api as browsers reach it, where the dashboard sends requeues; default: its port, here"
+    )
 
 
 class WorkerSettings(Group):
