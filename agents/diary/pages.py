@@ -93,9 +93,7 @@ class Pages:
         title = "Page unknown"
         detail = "the dashboard has no file of this name"
         body = json.dump({"type": "/problems/page-unknown", "title": title, "status": 404, "detail": detail})
-        return web.Response(
-            status=404, body=body, content_type="application/problem+json", headers={**self._headers}
-        )
+        return web.Response(status=404, body=body, content_type="application/problem+json", headers={**self._headers})
 
 
 def headers(api_url: str) -> dict[str, str]:

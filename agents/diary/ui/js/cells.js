@@ -2,11 +2,11 @@
    the whole text in reach on the task's own page. */
 
 import { h } from "./dom.js";
-import { DASH, counted, cut, words } from "./format.js";
+import { DASH, counted, cut, span, words } from "./format.js";
 import { icon } from "./icons.js";
 import { href, taskHref } from "./router.js";
 import { badge } from "./states.js";
-import { ago, ms, now, span, when } from "./time.js";
+import { ago, ms, now, when } from "./time.js";
 
 const ID_LIMIT = 64;
 const TEXT_LIMIT = 160;

@@ -11,6 +11,7 @@ export const KINDS = {
   lost: { label: "Lost", means: "started, and no outcome came of this start" },
 };
 
+const OUTCOMES = new Set(["TaskExecutionCompleted", "TaskExecutionFailed"]);
 const time = (iso) => (typeof iso === "number" ? iso : Date.parse(iso));
 
 /** `{from, to, lanes, expected}`; a lane has `attempt`, `spans` and `marks`. Null if there is no fact to draw. */
@@ -26,12 +27,12 @@ export function lifeOf(task, presentMs) {
   const lanes = numbers.map((attempt, index) => {
     const own = facts.filter((fact) => (fact.attempt ?? numbers[0]) === attempt);
     const next = facts.find((fact) => fact.attempt === numbers[index + 1] && numbers[index + 1] !== undefined);
-    return { attempt, spans: spansOf(own, at, next ? time(next.at) : null, task), marks: own.map((fact) => mark(fact, odd)) };
+    return { attempt, spans: spansOf(own, at, next ? time(next.at) : null, task, odd), marks: own.map((fact) => mark(fact, odd)) };
   });
   const expected = task.expected?.by && ended === null ? { what: task.expected.what, at: time(task.expected.by) } : null;
   const times = [...lanes.flatMap((lane) => [...lane.spans.flatMap((span) => [span.from, span.to]), ...lane.marks.map((one) => one.at)])];
   if (expected && expected.at < at.present + horizon(times)) times.push(expected.at);
-  return { from: Math.min(...times), to: Math.max(...times), lanes, expected, open: ended === null };
+  return { from: Math.min(...times), to: Math.max(...times), lanes, expected, open: ended === null, present: at.present };
 }
 
 /** What is expected is drawn if it is not further away than the life so far is long, or a minute. */
@@ -43,13 +44,13 @@ function mark(fact, odd) {
   return { at: time(fact.at), fact: fact.fact, offset: fact.offset, worker: fact.worker, odd: odd.has(fact.offset) };
 }
 
-function spansOf(facts, { present }, nextAt, task) {
+function spansOf(facts, { present }, nextAt, task, odd) {
   const first = (name) => facts.find((fact) => fact.fact === name);
   const scheduled = first("TaskRetryScheduled");
   const opened = first("TaskRequeued") ?? scheduled ?? first("TaskAccepted");
   const dispatched = first("TaskDispatched");
   const starts = facts.filter((fact) => fact.fact === "TaskExecutionStarted");
-  const outcomes = facts.filter((fact) => fact.fact === "TaskExecutionCompleted" || fact.fact === "TaskExecutionFailed");
+  const outcomes = facts.filter((fact) => OUTCOMES.has(fact.fact) && !odd.has(fact.offset));
   const rejected = facts.every((fact) => fact.fact === "TaskRejected");
   const end = nextAt ?? present;
   const handedOut = dispatched ? time(dispatched.at) : null;
@@ -67,7 +68,7 @@ function before(opened, scheduled, until) {
   return [span("gap", from, Math.max(from, due)), span("wait", Math.max(from, due), until)];
 }
 
-/** A start ends with the outcome of its worker; with none, when another start or the next attempt shows that it is gone. */
+/** A start ends with the outcome of its worker, if that counts; else when another start or the next attempt shows it gone. */
 function run(start, next, outcomes, end, task) {
   const from = time(start.at);
   const outcome = outcomes.find((one) => one.worker === start.worker && time(one.at) >= from) ?? (next ? null : outcomes.find((one) => time(one.at) >= from));

@@ -156,6 +156,6 @@ function key(kind) {
 
 function summary(life) {
   const spent = Object.entries(sums(life)).map(([kind, ms]) => `${KINDS[kind].label.toLowerCase()} ${duration(ms)}`);
-  const long = `${life.open ? "So far" : "In all"} ${duration(life.to - life.from)}`;
+  const long = `${life.open ? "So far" : "In all"} ${duration(life.present - life.from)}`;
   return `${counted(life.lanes.length, "attempt")}. ${long}${spent.length ? `, of which ${spent.join(", ")}` : ""}. Each attempt is in the table below.`;
 }
