@@ -109,7 +109,7 @@ async def test_colours_follow_the_system_until_somebody_chooses(tab: Tab, world:
 async def test_states_are_told_apart_by_word_and_shape_too(tab: Tab, world: World) -> None:
     await tab.go(world.page("tasks"))
     looks = await tab.run(LOOKS)
-    shapes = {label: shape for label, shape in looks}
+    shapes = dict(looks)
     assert len(shapes) >= 7
     assert len(set(shapes.values())) == len(shapes)
 
