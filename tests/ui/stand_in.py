@@ -24,7 +24,7 @@ def serving(application: web.Application) -> contextlib.AbstractAsyncContextMana
 
     @contextlib.asynccontextmanager
     async def served() -> AsyncIterator[str]:
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -68,6 +68,7 @@ class Tab:
         browser.listen(session, tab._event)
         for domain in ("Page", "Runtime", "Log", "Network", "Performance"):
             await tab.tell(f"{domain}.enable")
+        await tab.tell("Emulation.setFocusEmulationEnabled", enabled=True)
         await tab.tell("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         await tab.look()
         return tab

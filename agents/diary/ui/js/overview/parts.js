@@ -8,18 +8,25 @@ import { href } from "../router.js";
 import { badge, STATES, stateOf } from "../states.js";
 import { Table } from "../table.js";
 
+/** Open tasks and ended ones apart: beside all that was ever completed, what is open now would not be seen. */
 export class StateBars {
   constructor() {
-    this.list = new BarList("Tasks by state");
-    this.element = this.list.element;
+    this.open = new BarList("Open tasks by state");
+    this.ended = new BarList("Ended tasks by state");
+    this.element = h("div", {}, h("h3", {}, "Open"), this.open.element, h("h3", {}, "Ended"), this.ended.element);
   }
 
-  /** Every state that has tasks, and the open ones always. */
   update(states) {
     const names = [...new Set([...STATES.map(({ state }) => state), ...Object.keys(states)])];
-    const shown = names.filter((state) => states[state] || (stateOf(state).open && state !== "UNKNOWN"));
-    this.list.update(shown.map((state) => ({ name: badge(state), sign: state, value: states[state] ?? 0, tone: stateOf(state).tone, link: href("tasks", { state }) })));
+    const shown = names.filter((state) => states[state] || !["UNKNOWN", "REJECTED"].includes(state));
+    const bars = (open) => shown.filter((state) => stateOf(state).open === open).map((state) => bar(state, states[state] ?? 0));
+    this.open.update(bars(true));
+    this.ended.update(bars(false));
   }
+}
+
+function bar(state, value) {
+  return { name: badge(state), sign: state, value, tone: stateOf(state).tone, link: href("tasks", { state }) };
 }
 
 export class LatencyTable {
