@@ -61,6 +61,7 @@ async def test_a_partition_for_which_nobody_answered(tab: Tab, world: World, pag
     world.stand_in.instead[PATHS[page]] = answer | limits(missing=(3, 5))
     await tab.go(world.page(page))
     assert "Nobody answered for partitions 3, 5" in await tab.text(".said")
+    assert page == "" or "Nothing on the partitions that answered" in await tab.text("main")
 
 
 @pytest.mark.parametrize("page", PATHS)

@@ -2,7 +2,7 @@
    In: how to ask and how to show. Out: a page that keeps itself up to date. */
 
 import { h, replace, say } from "./dom.js";
-import { failed, limits, loading, notRenewed } from "./notices.js";
+import { failed, limits, loading, nothing, notRenewed } from "./notices.js";
 import { Refresh } from "./refresh.js";
 
 /** The heading of a page; it gets the focus when the page is opened. */
@@ -63,7 +63,7 @@ export class Living {
   #show(answer) {
     this.#say(limits(answer));
     const content = this.show(answer, !this.#shown);
-    if (content) replace(this.body, content);
+    if (content) replace(this.body, isNothing(content) && answer.missingPartitions?.length ? partly() : content);
     this.#shown = true;
     this.body.removeAttribute("aria-busy");
   }
@@ -87,6 +87,15 @@ export class Living {
     this.#lastSaid = text;
     replace(this.said, notices);
   }
+}
+
+function isNothing(content) {
+  return content instanceof Element && content.classList.contains("nothing");
+}
+
+/** Nothing where somebody answered is not yet nothing at all. */
+function partly() {
+  return nothing("Nothing on the partitions that answered", "What lies on the others is not known now.");
 }
 
 /** A number with its name, and where it leads. */
