@@ -137,7 +137,7 @@ def _add_diary(app: StreamApp, settings: Settings, clock: SystemClock, health: H
         timeout_seconds=settings.diary.forward_timeout_seconds,
     )
     app.routes.append(lambda router: diary_agent.add_routes(router, web))
-    app.routes.append(lambda router: diary_agent.Pages(settings.api_url).add_routes(router))
+    app.routes.append(lambda router: diary_agent.Dashboard(settings.api_url).add_routes(router))
 
 
 app = compose(load())

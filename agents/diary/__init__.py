@@ -5,7 +5,7 @@ nor Redis, causes nothing: it may be deleted and rebuilt at any time.
 """
 
 from agents.diary.agent import Diary, register
-from agents.diary.pages import Pages
+from agents.diary.dashboard import Dashboard
 from agents.diary.web import DiaryWeb, add_routes
 
-__all__ = ["Diary", "DiaryWeb", "Pages", "add_routes", "register"]
+__all__ = ["Dashboard", "Diary", "DiaryWeb", "add_routes", "register"]

@@ -249,14 +249,22 @@ def outage() -> Json:
             "p50Ms": 1_020_000,
             "maxMs": 2_150_000,
             "longest": [
-                {"taskId": f"0193a-task-{index:04d}", "waitedMs": 2_150_000 - index * 700} for index in range(10)
+                {
+                    "taskId": f"0193a-task-{index:04d}",
+                    "attempt": 1,
+                    "waitedMs": 2_150_000 - index * 700,
+                    "still": index == 9,
+                }
+                for index in range(10)
             ],
         },
         "duplicatesSuppressed": 3,
         "failed": 12,
         "failedPermanently": 1,
         "unexplained": 0,
-        "verdict": "behaved-as-designed",
+        "anomalies": 2,
+        "unreadable": 0,
+        "verdict": "as-designed",
         "findings": [
             "No TaskDispatched between 12:00:04 and 12:35:40: RabbitMQ was away, or dispatch was.",
             {"taskId": PERMANENT, "reason": f"failed permanently {NASTY}"},

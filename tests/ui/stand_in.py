@@ -1,7 +1,6 @@
 """A diary and an api for the browser tests: the real pages, and answers that a test can choose.
 
-It stands in for data alone: the files, their headers and the policy come from `agents.diary.pages`. The pages' tests
-against a running system are elsewhere.
+It stands in for data alone: the files, their headers and the policy come from `agents.diary.dashboard`.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from agents.diary.pages import Pages
+from agents.diary.dashboard import Dashboard
 from tests.ui import content, histories
 from tests.ui.content import limits
 
@@ -88,7 +87,7 @@ class StandIn:
 
     def diary(self, api_url: str) -> web.Application:
         application = web.Application()
-        Pages(api_url).add_routes(application.router)
+        Dashboard(api_url).add_routes(application.router)
         application.router.add_get("/v1/events/stream", self.stream)
         application.router.add_get("/v1/tasks/{taskId}", self.task)
         application.router.add_get("/v1/{view}", self.view)

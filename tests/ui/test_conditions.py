@@ -3,7 +3,7 @@
 import pytest
 
 from tests.ui.conftest import World
-from tests.ui.content import limits, overview
+from tests.ui.content import limits, outage, overview
 from tests.ui.tab import Tab
 
 EMPTY = {
@@ -119,9 +119,33 @@ async def test_a_report_about_an_outage(tab: Tab, world: World) -> None:
     await tab.go(world.page("outages"))
     assert world.stand_in.count("/v1/outage") == 0
     await tab.click("button", "Last hour")
-    await tab.until("document.querySelector('main').innerText.includes('Behaved as designed')")
+    await tab.until("document.querySelector('main').innerText.includes('As designed')")
     said = await tab.text("main")
     assert "35 min 50 s" in said
     assert "RabbitMQ was away" in said
     await tab.run("location.reload()")
-    await tab.until("document.querySelector('main')?.innerText.includes('Behaved as designed')")
+    await tab.until("document.querySelector('main')?.innerText.includes('As designed')")
+
+
+@pytest.mark.parametrize(("verdict", "words"), [("incomplete", "Incomplete"), ("unexplained", "Unexplained")])
+async def test_a_verdict_that_is_not_good_is_said_so(tab: Tab, world: World, verdict: str, words: str) -> None:
+    world.stand_in.instead["/v1/outage"] = outage() | {"verdict": verdict, "unexplained": int(verdict == "unexplained")}
+    await tab.go(world.page("outages?from=2026-03-01T12:00:00Z&to=2026-03-01T13:00:00Z"))
+    assert words in await tab.text("main .notice strong")
+    assert "As designed" not in await tab.text("main")
+
+
+async def test_a_filter_that_found_none_so_far_leads_further(tab: Tab, world: World) -> None:
+    world.stand_in.instead["/v1/tasks"] = {"tasks": [], "next": "50", "complete": True} | limits()
+    await tab.go(world.page("tasks?error=Rare"))
+    assert "None so far" in await tab.text("main")
+    world.stand_in.instead.clear()
+    await tab.click("a.button", "Look further")
+    await tab.until("location.hash === '#/tasks?error=Rare&cursor=50'")
+
+
+async def test_tasks_that_lists_leave_out_are_mentioned(tab: Tab, world: World) -> None:
+    answer = {"tasks": world.stand_in.tasks[:3], "next": None, "complete": False}
+    world.stand_in.instead["/v1/tasks"] = answer | limits()
+    await tab.go(world.page("tasks"))
+    assert "those that ended long ago are left out" in await tab.text("main")

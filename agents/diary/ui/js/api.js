@@ -37,8 +37,8 @@ export function taskAddress(taskId, params = {}) {
 }
 
 /** GET an address of the diary. */
-export async function ask(url, { signal = null } = {}) {
-  const answer = await send(url, { headers: { Accept: "application/json" }, cache: "no-store" }, signal);
+export async function ask(url, { signal = null, timeoutMs = TIMEOUT_MS } = {}) {
+  const answer = await send(url, { headers: { Accept: "application/json" }, cache: "no-store" }, signal, timeoutMs);
   if (answer.asOf && !answer.stale) hear(answer.asOf);
   return answer;
 }
@@ -46,7 +46,7 @@ export async function ask(url, { signal = null } = {}) {
 /** POST JSON to the api. */
 export async function post(url, body, { signal = null } = {}) {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
-  return send(url, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" }, signal);
+  return send(url, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" }, signal, TIMEOUT_MS);
 }
 
 let settings = null;
@@ -62,8 +62,8 @@ export async function config() {
   }
 }
 
-async function send(url, request, signal) {
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
+async function send(url, request, signal, timeoutMs) {
+  const limit = AbortSignal.timeout(timeoutMs);
   let response;
   let text;
   try {
@@ -71,17 +71,17 @@ async function send(url, request, signal) {
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw silence(url, limit.aborted);
+    throw silence(url, limit.aborted ? timeoutMs : null);
   }
   const body = parsed(text);
   if (response.ok && body !== undefined) return body;
   throw problem(response, body);
 }
 
-function silence(url, late) {
+function silence(url, lateMs) {
   const { origin } = new URL(url);
-  const detail = late ? `${origin} has not answered within ${TIMEOUT_MS / 1000} s` : `${origin} does not answer, or does not allow this page to ask`;
-  return new Problem({ status: 0, slug: late ? "timeout" : "unreachable", title: "No answer", detail });
+  const detail = lateMs ? `${origin} has not answered within ${lateMs / 1000} s` : `${origin} does not answer, or does not allow this page to ask`;
+  return new Problem({ status: 0, slug: lateMs ? "timeout" : "unreachable", title: "No answer", detail });
 }
 
 function problem(response, body) {

@@ -5,11 +5,13 @@ import { address, ask } from "./api.js";
 import { pager } from "./cells.js";
 import { h, replace, say } from "./dom.js";
 import { counted } from "./format.js";
-import { nothing } from "./notices.js";
+import { notice, nothing } from "./notices.js";
 import { Living } from "./page.js";
+import { href } from "./router.js";
 import { Table } from "./table.js";
 
 export const PAGE_SIZE = 50;
+const LEFT_OUT = "Lists hold a bounded number of tasks: those that ended long ago are left out here. Each can be looked up by its id.";
 
 /**
  * The living list: `path` of the view, `field` of the answer, `columns`, `keyOf`, `params()` of the question, `parts` of
@@ -34,10 +36,10 @@ export function listing({ context, path, field, columns, keyOf, caption, params,
     show: (answer) => {
       const rows = answer[field] ?? [];
       tell?.(answer);
-      if (!rows.length) return empty(Boolean(params().cursor));
+      if (!rows.length) return answer.next ? further(parts, params(), answer) : empty(Boolean(params().cursor));
       table.update(rows);
       say(number, count(rows.length, answer.next, params().cursor, noun));
-      replace(foot, pager(parts, params(), answer));
+      replace(foot, answer.complete === false ? h("p", { class: "faint" }, LEFT_OUT) : null, pager(parts, params(), answer));
       return number.isConnected ? null : content;
     },
   });
@@ -46,6 +48,12 @@ export function listing({ context, path, field, columns, keyOf, caption, params,
     living.refresh.released();
   });
   return { elements: living.elements, again: () => living.again(), table };
+}
+
+/** The diary goes through so many tasks for one answer; with a narrow filter it may have found none among them. */
+function further(parts, params, answer) {
+  const link = h("a", { class: "button", href: href(parts, { ...params, cursor: answer.next }) }, "Look further");
+  return notice("note", "None so far", h("p", {}, "The list is long, and was gone through in part."), link);
 }
 
 function count(shown, next, cursor, noun) {

@@ -90,7 +90,7 @@ export class Living {
 }
 
 function isNothing(content) {
-  return content instanceof Element && content.classList.contains("nothing");
+  return content.classList?.contains("nothing") ?? false; // a list of nodes is something
 }
 
 /** Nothing where somebody answered is not yet nothing at all. */

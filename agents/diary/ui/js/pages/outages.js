@@ -12,6 +12,7 @@ import { still } from "../table.js";
 import { clockText, ms, now, stamp } from "../time.js";
 
 const LONGEST_MS = 86_400_000;
+const ANSWER_MS = 130_000; // it reads the topic itself
 const PRESETS = [["Last 15 minutes", 900_000], ["Last hour", 3_600_000], ["Last day", LONGEST_MS]];
 const pad = (number) => String(number).padStart(2, "0");
 
@@ -85,9 +86,9 @@ async function report(begin, end, context, result) {
   const url = address("/v1/outage", { from: stamp(begin), to: stamp(end) });
   let content;
   try {
-    const view = await ask(url, { signal: context.signal });
+    const view = await ask(url, { signal: context.signal, timeoutMs: ANSWER_MS });
     content = [limits(view), contentOf(view, begin, end, url)];
-    context.spoken(`Report: ${verdict(view)}`);
+    context.spoken(`Report: ${verdictOf(view)[1]}`);
   } catch (problem) {
     if (problem.name !== "Problem") return; // the page was left
     content = failed(problem, () => report(begin, end, context, result));
@@ -98,7 +99,17 @@ async function report(begin, end, context, result) {
 }
 
 const number = (value) => (Array.isArray(value) ? value.length : Number(value ?? 0));
-const verdict = (view) => words(view.verdict ?? "no verdict");
+
+/** The diary's verdict: its tone, and what it means. */
+const VERDICTS = {
+  "as-designed": ["good", "As designed", "Whatever was down, nothing is lost and everything is explained."],
+  incomplete: ["warn", "Incomplete", "Not every partition was told of: ask again."],
+  unexplained: ["bad", "Unexplained", "There are tasks that no failure explains."],
+};
+
+function verdictOf({ verdict, unexplained }) {
+  return VERDICTS[verdict] ?? [number(unexplained) ? "bad" : "note", words(verdict ?? "no verdict"), ""];
+}
 
 function contentOf(view, begin, end, url) {
   const unexplained = number(view.unexplained);
@@ -110,6 +121,7 @@ function contentOf(view, begin, end, url) {
     ["Duplicates suppressed", count(view.duplicatesSuppressed)],
     ["Failed attempts", count(view.failed)],
     ["Failed permanently", count(view.failedPermanently), "", view.failedPermanently ? "warn" : ""],
+    ["Anomalies", count(view.anomalies), view.unreadable ? `${count(view.unreadable)} unreadable records` : ""],
     ["Unexplained", count(unexplained), "", unexplained ? "bad" : "good"],
   ].map(([label, value, note = "", tone = ""]) => {
     const one = tile(label);
@@ -117,11 +129,11 @@ function contentOf(view, begin, end, url) {
     return one.element;
   });
   const findings = view.findings ?? [];
-  const title = `${verdict(view).replace(/^./, (letter) => letter.toUpperCase())}`;
+  const [tone, title, means] = verdictOf(view);
   const spanned = `${clockText(begin, { today: 0 })} to ${clockText(end, { today: 0 })}, ${duration(end - begin)}. `;
   const raw = h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "The report as JSON");
   return [
-    notice(unexplained ? "bad" : findings.length ? "warn" : "good", title, spanned, raw),
+    notice(tone, title, h("p", {}, means), h("p", {}, spanned, raw)),
     h("div", { class: "tiles" }, tiles),
     panel(`Findings (${findings.length})`, {}, findings.length ? h("ul", { class: "findings" }, findings.map(finding)) : h("p", { class: "faint" }, "Nothing that should not be.")),
     waited.longest?.length ? panel("Waited longest", {}, longest(waited.longest).element) : null,
@@ -133,9 +145,9 @@ function longest(rows) {
   return still({
     caption: `${counted(rows.length, "task")} that waited longest before being dispatched`,
     captionHidden: true,
-    heads: ["Task", "Waited"],
-    rows: rows.map((row) => [taskLink(row.taskId), duration(row.waitedMs)]),
-    numeric: [1],
+    heads: ["Task", "Attempt", "Waited", "Until"],
+    rows: rows.map((row) => [taskLink(row.taskId), String(row.attempt ?? 1), duration(row.waitedMs), row.still ? "it still waits" : "it was dispatched or started"]),
+    numeric: [1, 2],
   });
 }
 

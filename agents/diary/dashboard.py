@@ -31,7 +31,7 @@ TYPES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class File:
     """One file as it is served. `etag` is derived from the content, so it holds across processes and restarts."""
 
     body: bytes
@@ -39,12 +39,12 @@ class Page:
     etag: str
 
     @classmethod
-    def of(cls, name: str, body: bytes) -> "Page":
-        """The page of a file."""
+    def of(cls, name: str, body: bytes) -> "File":
+        """The file of that name and content."""
         return cls(body, TYPES[name.rpartition(".")[2]], sha256(body).hexdigest()[:32])
 
 
-class Pages:
+class Dashboard:
     """The files of the dashboard, and its settings as `config.json`."""
 
     def __init__(self, api_url: str) -> None:
@@ -54,28 +54,28 @@ class Pages:
             api_url: base URL of the api as browsers reach it; the pages send requeues there, and nothing else anywhere.
         """
         folder = resources.files(__package__) / "ui"
-        self._pages = {name: Page.of(name, body) for name, body in _files(folder)}
-        self._pages[CONFIG] = Page.of(CONFIG, json.dump({"apiUrl": api_url.rstrip("/")}))
+        self._files = {name: File.of(name, body) for name, body in _read(folder)}
+        self._files[CONFIG] = File.of(CONFIG, json.dump({"apiUrl": api_url.rstrip("/")}))
         self._headers = headers(api_url)
 
     @property
     def names(self) -> list[str]:
         """Every name that is served below `/ui/`."""
-        return sorted(self._pages)
+        return sorted(self._files)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """The routes."""
         router.add_get("/", self.lead)
         router.add_get("/ui", self.lead)
-        router.add_get(ROOT + "{name:.*}", self.page)
+        router.add_get(ROOT + "{name:.*}", self.file)
 
     async def lead(self, _: web.Request) -> web.Response:
         """303 to the first page."""
         return web.Response(status=303, headers={"Location": ROOT, **self._headers})
 
-    async def page(self, request: web.Request) -> web.Response:
+    async def file(self, request: web.Request) -> web.Response:
         """One file; 304 if the browser has it as it is, 404 if there is none of that name."""
-        found = self._pages.get(request.match_info["name"] or INDEX)
+        found = self._files.get(request.match_info["name"] or INDEX)
         if found is None:
             return self._unknown()
         asked = request.if_none_match or ()
@@ -90,9 +90,9 @@ class Pages:
         return response
 
     def _unknown(self) -> web.Response:
-        title = "Page unknown"
+        title = "File unknown"
         detail = "the dashboard has no file of this name"
-        body = json.dump({"type": "/problems/page-unknown", "title": title, "status": 404, "detail": detail})
+        body = json.dump({"type": "/problems/file-unknown", "title": title, "status": 404, "detail": detail})
         return web.Response(status=404, body=body, content_type="application/problem+json", headers={**self._headers})
 
 
@@ -124,11 +124,11 @@ def headers(api_url: str) -> dict[str, str]:
     }
 
 
-def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+def _read(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     """Name below the folder and content, of every file that is served."""
     for item in folder.iterdir():
         name = prefix + item.name
         if item.is_dir():
-            yield from _files(item, f"{name}/")
+            yield from _read(item, f"{name}/")
         elif name.rpartition(".")[2] in TYPES:
             yield name, item.read_bytes()

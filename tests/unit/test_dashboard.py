@@ -11,7 +11,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from agents.diary.pages import INDEX, Pages
+from agents.diary.dashboard import INDEX, Dashboard
 
 UI = Path(str(resources.files("agents.diary"))) / "ui"
 FILES = sorted(path for path in UI.rglob("*") if path.is_file())
@@ -28,7 +28,7 @@ def name(path: Path) -> str:
 @pytest.fixture
 async def client() -> AsyncIterator[TestClient]:
     application = web.Application()
-    Pages(API).add_routes(application.router)
+    Dashboard(API).add_routes(application.router)
     async with TestClient(TestServer(application)) as client:
         yield client
 
@@ -124,7 +124,7 @@ async def test_the_pages_are_told_where_the_api_is(client: TestClient) -> None:
 
 
 def test_names_are_what_lies_in_the_folder() -> None:
-    assert Pages(API).names == sorted([*(name(path) for path in FILES), "config.json"])
+    assert Dashboard(API).names == sorted([*(name(path) for path in FILES), "config.json"])
 
 
 # ---- what the files are made of -----------------------------------------------------------------------------------
