@@ -71,7 +71,7 @@ export function attemptTable() {
     captionHidden: true,
     keyOf: (row) => row.attempt,
     columns: [
-      { label: "Attempt", kind: "number", cell: (row) => String(row.attempt) },
+      { label: "Attempt", cell: (row) => String(row.attempt) },
       { label: "Why", cell: (row) => (row.attempt === 1 && !row.reason ? "first attempt" : text(row.reason)) },
       { label: "Scheduled", cell: (row) => when(row.scheduledAt, { millis: true }) },
       { label: "Dispatched", cell: (row) => when(row.dispatchedAt, { millis: true }) },

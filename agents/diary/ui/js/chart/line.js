@@ -24,7 +24,7 @@ export class LineChart {
     this.grid = s("g", { class: "chart-grid" });
     this.paths = series.map(({ tone, dash }) => s("path", { class: `chart-line tone-${tone}`, "stroke-dasharray": dash ?? null }));
     this.rule = s("line", { class: "chart-rule", y1: PAD.top, y2: HEIGHT - PAD.bottom, visibility: "hidden" });
-    this.label = s("title", { id });
+    this.label = s("title", { id }, title);
     const svg = { class: "chart", role: "img", "aria-labelledby": id, tabindex: "0", height: HEIGHT };
     this.svg = s("svg", svg, this.label, this.grid, this.paths, this.rule);
     this.readout = h("p", { class: "readout", "aria-live": "polite" });

@@ -24,7 +24,7 @@ export class LifePicture {
 
   constructor() {
     const id = freshId("life");
-    this.label = s("title", { id });
+    this.label = s("title", { id }, "Attempts");
     this.content = s("g");
     this.svg = s("svg", { class: "life", role: "img", "aria-labelledby": id }, this.label, this.content);
     this.toggle = h("button", { type: "button", class: "quiet", on: { click: () => this.#flip() } });
