@@ -15,6 +15,7 @@ LARGE = "evt-large"
 FLAKY = "evt-flaky"
 RUNNING = "evt-running"
 PERMANENT = "evt-permanent"
+REJECTED = "evt-rejected"
 NASTY_ID = f"evt-{NASTY}"
 ODD_ID = "evt/with slash?and=query#hash %41"
 STATES = (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.ui.content import FLAKY, LARGE, NASTY, NASTY_ID, PERMANENT, RUNNING, ago, limits
+from tests.ui.content import FLAKY, LARGE, NASTY, NASTY_ID, PERMANENT, REJECTED, RUNNING, ago, limits
 
 Json = dict[str, Any]
 
@@ -207,6 +207,15 @@ def large() -> Json:
     history.add("TaskExecutionStarted", 0.05, 1, WORKERS[0], epoch=1, claim=1, redelivered=False)
     history.add("TaskExecutionCompleted", 0.1, 1, WORKERS[0], epoch=1, claim=1, durationMs=48)
     return history.view(LARGE, "COMPLETED", type="REPORT", payload={"text": "x" * 200_000, "end": NASTY})
+
+
+def rejected() -> Json:
+    """A submission that was refused: there is no type, no policy, no attempt."""
+    history = History(20)
+    errors = [{"pointer": "/payload/email", "message": "an address is wanted"}]
+    history.add("TaskRejected", 0, reason="invalid submission", errors=errors, origin="http")
+    nothing = dict.fromkeys(("type", "policy", "origin", "payload", "acceptedAt", "endedAt"))
+    return history.view(REJECTED, "REJECTED", **nothing)
 
 
 def plain(task_id: str) -> Json:

@@ -57,6 +57,7 @@ class StandIn:
             content.PERMANENT: histories.permanent,
             content.NASTY_ID: histories.nasty,
             content.LARGE: histories.large,
+            content.REJECTED: histories.rejected,
         }
         self._tasks.update(named)
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.ui.conftest import World
-from tests.ui.content import FLAKY, LARGE, NASTY_ID, PERMANENT, RUNNING
+from tests.ui.content import FLAKY, LARGE, NASTY_ID, PERMANENT, REJECTED, RUNNING
 from tests.ui.tab import Tab
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
@@ -19,6 +19,7 @@ PAGES = {
     "task-running": f"tasks/{RUNNING}",
     "task-failed": f"tasks/{PERMANENT}",
     "task-past": f"tasks/{FLAKY}?at=3:1014",
+    "task-rejected": f"tasks/{REJECTED}",
     "task-nasty": f"tasks/{quote(NASTY_ID, safe='')}",
     "task-large": f"tasks/{LARGE}",
     "failures": "failures",

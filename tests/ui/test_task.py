@@ -4,7 +4,7 @@ import json
 
 from tests.ui import histories
 from tests.ui.conftest import World
-from tests.ui.content import FLAKY, PERMANENT, RUNNING, ago
+from tests.ui.content import FLAKY, PERMANENT, REJECTED, RUNNING, ago
 from tests.ui.tab import Tab
 
 
@@ -109,6 +109,12 @@ async def test_a_partition_that_recovers_is_asked_again(tab: Tab, world: World) 
     world.stand_in.instead.clear()
     await tab.until("document.querySelector('.summary')", 4)
     tab.errors.clear()
+
+
+async def test_a_refused_submission_has_neither_type_nor_policy(tab: Tab, world: World) -> None:
+    await tab.go(world.page(f"tasks/{REJECTED}"))
+    assert "Rejected" in await tab.text(".summary")
+    assert "an address is wanted" in await tab.text("main")
 
 
 async def test_only_what_failed_permanently_can_be_requeued(tab: Tab, world: World) -> None:

@@ -47,8 +47,8 @@ function lines(task) {
   ];
 }
 
-function attempts({ attempt, failures, policy: { maxAttempts } = {} }) {
-  const of = maxAttempts ? ` of ${maxAttempts}` : "";
+function attempts({ attempt, failures, policy: known }) {
+  const of = known ? ` of ${known.maxAttempts}` : "";
   return [`${attempt ?? 0}${of}`, failures ? h("span", { class: "faint" }, ` · ${counted(failures, "failure")} counted`) : null];
 }
 
