@@ -115,6 +115,7 @@ async def test_a_refused_submission_has_neither_type_nor_policy(tab: Tab, world:
     await tab.go(world.page(f"tasks/{REJECTED}"))
     assert "Rejected" in await tab.text(".summary")
     assert "an address is wanted" in await tab.text("main")
+    assert not await tab.run("document.querySelector('svg.life').checkVisibility()")
 
 
 async def test_only_what_failed_permanently_can_be_requeued(tab: Tab, world: World) -> None:

@@ -42,14 +42,16 @@ class TaskPage {
     this.picture = new LifePicture();
     this.attempts = attemptTable();
     this.odd = anomalyTable();
+    this.lifePanel = panel("Life", {}, this.picture.element);
+    this.attemptPanel = panel("Attempts", {}, this.attempts.element);
     this.oddPanel = panel("Anomalies", {}, this.odd.element);
     this.facts = factTable(id);
     this.dropped = h("p", { class: "faint" });
     this.json = Object.fromEntries(["payload", "result", "all"].map((name) => [name, { element: h("div"), sign: "" }]));
     this.content = [
       this.summary.element,
-      panel("Life", {}, this.picture.element),
-      panel("Attempts", {}, this.attempts.element),
+      this.lifePanel,
+      this.attemptPanel,
       this.oddPanel,
       panel("Facts", {}, this.facts.element, this.dropped),
       panel("Content", {}, this.json.payload.element, this.json.result.element, this.json.all.element),
@@ -93,6 +95,8 @@ class TaskPage {
     this.picture.update(task, this.#present(task));
     this.attempts.update(task.attempts ?? []);
     this.odd.update(task.anomalies ?? []);
+    this.lifePanel.hidden = task.state === "REJECTED";
+    this.attemptPanel.hidden = !task.attempts?.length;
     this.oddPanel.hidden = !task.anomalies?.length;
     this.facts.update(withPlaces(task));
     say(this.dropped, task.factsNotKept ? `${task.factsNotKept} further facts are in Kafka and are not kept here.` : "");
