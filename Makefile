@@ -52,11 +52,14 @@ format: setup  ## put the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-tools:  ## what the tests need besides Python: kcat, a plain Kafka client, and libfaketime, to set clocks wrong
-	@command -v kcat >/dev/null && dpkg -s libfaketime >/dev/null 2>&1 || { echo "installing kcat and libfaketime"; \
+# kcat is a plain Kafka client, libfaketime sets clocks wrong, Chromium looks at the dashboard.
+TOOLS := kcat libfaketime chromium fonts-liberation
+
+tools:  ## what the tests need besides Python
+	@dpkg -s $(TOOLS) >/dev/null 2>&1 || { echo "installing $(TOOLS)"; \
 	  { [ "$$(id -u)" = 0 ] && as= || as=sudo; $$as apt-get -qq update && \
-	    $$as env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends kcat libfaketime \
-	    >/dev/null; } || { echo "the tests need them: apt-get install kcat libfaketime"; exit 1; }; }
+	    $$as env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $(TOOLS) \
+	    >/dev/null; } || { echo "the tests need them: apt-get install $(TOOLS)"; exit 1; }; }
 
 clean: down  ## remove all data and the environment
 	rm -rf .streamapp $(VENV)

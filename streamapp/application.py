@@ -172,6 +172,7 @@ def _add_diary(app: StreamApp, settings: Settings, clock: SystemClock, health: H
     )
     app.residents += [freshness, web.owners]
     app.routes.append(web.add_routes)
+    app.routes.append(lambda router: diary_agent.Dashboard(settings.api_url).add_routes(router))
 
 
 app = compose(load())

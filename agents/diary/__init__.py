@@ -5,7 +5,8 @@ nor Redis, causes nothing: it may be deleted and rebuilt at any time.
 """
 
 from agents.diary.agent import Diary, register
+from agents.diary.dashboard import Dashboard
 from agents.diary.metrics import measure
 from agents.diary.web import DiaryWeb
 
-__all__ = ["Diary", "DiaryWeb", "measure", "register"]
+__all__ = ["Dashboard", "Diary", "DiaryWeb", "measure", "register"]

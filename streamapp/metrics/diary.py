@@ -8,6 +8,7 @@ all it has counted: without it, a counter would leap wherever it comes to. A sum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
+from streamapp.domain.expectation import What
 from streamapp.domain.facts import FACTS as KINDS
 from streamapp.domain.latency import Latencies, joined
 from streamapp.domain.progress import State
@@ -120,7 +121,7 @@ class DiaryMetrics:
         statistics_of: Callable[[int], Statistics],
         freshness: Watched,
         types: Collection[str] = (),
-        overdue: Callable[[int], Mapping[str, int] | None] | None = None,
+        overdue: Callable[[int], Mapping[What, int] | None] | None = None,
     ) -> None:
         self._metrics = metrics
         self._held = held
@@ -180,7 +181,7 @@ def of_totals(partition: int, totals: Totals) -> Iterator[Sample]:
     yield EXECUTION, (place,), seconds(totals.execution)
 
 
-def of_overdue(partition: int, stuck: Mapping[str, int] | None) -> Iterator[Sample]:
+def of_overdue(partition: int, stuck: Mapping[What, int] | None) -> Iterator[Sample]:
     """The samples of a partition's stuck tasks by what is expected: dispatch, start, outcome or retry.
 
     None if nobody knows: then nothing is told, which is not the same as zero.

@@ -96,6 +96,7 @@ def effective(settings: Settings) -> dict[str, Any]:
             values[variable(name)] = value
     values[variable("kafka", "bootstrap_servers")] = settings.bootstrap_servers
     values[variable("api", "dashboard_origins")] = list(settings.dashboard_origins)
+    values[variable("diary", "api_url")] = settings.api_url
     values[variable("rabbitmq", "url")] = _without_password(settings.rabbitmq_url)
     values[variable("redis", "url")] = _without_password(settings.redis_url)
     return values

@@ -17,6 +17,9 @@ Attempts = Annotated[int, Field(ge=BOUNDS["max_attempts"][0], le=BOUNDS["max_att
 Delay = Annotated[float, Field(ge=BOUNDS["delay_seconds"][0], le=BOUNDS["delay_seconds"][1])]
 Multiplier = Annotated[float, Field(ge=BOUNDS["multiplier"][0], le=BOUNDS["multiplier"][1])]
 
+BASE_URL = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
+"""A URL without user, query or fragment: it becomes part of a Content-Security-Policy."""
+
 
 Origin = Annotated[str, Field(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?$")]
 """An origin as a browser writes it: scheme, host, and the port where it is not the scheme's own."""
@@ -119,6 +122,9 @@ class DiarySettings(Group):
     advertised_host: str = Field("127.0.0.1", description="under which the other diary processes reach this one")
     forward_timeout_seconds: Seconds = Field(5, description="asking the owner of a task")
     indexed_tasks: Positive = Field(100_000, description="ended tasks of one process that lists reach back to")
+    api_url: Annotated[str, Field(pattern=BASE_URL)] | None = Field(
+        None, description="the api as browsers reach it, where the dashboard sends requeues; default: its port, here"
+    )
 
 
 class WorkerSettings(Group):

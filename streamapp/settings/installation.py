@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def api_url(self) -> str:
+        """The api as browsers reach it: the one named, or the port of the api on this machine."""
+        return self.diary.api_url or f"http://127.0.0.1:{self.api.port}"
+
+    @property
     def bootstrap_servers(self) -> str:
         """Kafka: the one named, or the one that `up` starts."""
         return self.kafka.bootstrap_servers or f"127.0.0.1:{self.brokers.kafka_port}"

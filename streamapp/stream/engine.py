@@ -16,6 +16,7 @@ from aiohttp import web
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
+from faust.web.base import BlueprintManager
 
 from streamapp.domain.errors import ConfigurationError
 from streamapp.metrics.stream import StreamMetrics
@@ -190,6 +191,12 @@ class StreamApp(faust.App):
         end.daemon = True
         end.start()
 
+    def _new_web(self) -> Any:
+        """Faust's web server without any page of Faust's: it would answer `/`, tables and statistics."""
+        server = super()._new_web()
+        server.blueprints = BlueprintManager()
+        return server
+
     def on_webserver_init(self, server: Any) -> None:
         """Add the routes of the role to Faust's web server."""
         super().on_webserver_init(server)
@@ -285,9 +292,5 @@ def create_app(settings: Settings, *, web_host: str, web_port: int, logging_conf
         web_bind=web_host,
         web_host=settings.diary.advertised_host,
         web_port=web_port,
-        web_tables_enabled=False,
-        web_router_enabled=False,
-        web_stats_enabled=False,
-        web_metrics_enabled=False,
         logging_config=logging_config,
     )

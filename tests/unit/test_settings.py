@@ -52,6 +52,15 @@ def test_without_any_variable_the_defaults_hold():
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
 
 
+def test_the_dashboard_sends_requeues_to_the_api_of_this_machine_unless_told_otherwise(monkeypatch):
+    assert load().api_url == "http://127.0.0.1:8000"
+    monkeypatch.setenv("STREAMAPP_API__PORT", "8123")
+    assert load().api_url == "http://127.0.0.1:8123"
+    monkeypatch.setenv("STREAMAPP_DIARY__API_URL", "https://tasks.example/under")
+    assert load().api_url == "https://tasks.example/under"
+    assert effective(load())["STREAMAPP_DIARY__API_URL"] == "https://tasks.example/under"
+
+
 def test_every_door_is_on_loopback_by_default():
     settings = load()
     hosts = {settings.api.host, settings.diary.host, settings.diary.advertised_host, settings.smtp.host}
@@ -136,6 +145,10 @@ def test_switches_of_the_test_suite_are_no_settings(monkeypatch):
         ("STREAMAPP_TASKS__TYPES", CANARY),
         ("STREAMAPP_TASKS__MAX_PAYLOAD_BYTES", "900000"),
         ("STREAMAPP_LOG__LEVEL", CANARY),
+        ("STREAMAPP_DIARY__API_URL", f"ftp://{CANARY}"),
+        ("STREAMAPP_DIARY__API_URL", f"http://user:{CANARY}@127.0.0.1"),
+        ("STREAMAPP_DIARY__API_URL", f"http://127.0.0.1; script-src {CANARY}"),
+        ("STREAMAPP_DIARY__API_URL", f"http://127.0.0.1/?{CANARY}"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_the_variable_and_not_the_value(monkeypatch, name, value):
