@@ -6,7 +6,7 @@ all it has counted: without it, a counter would leap wherever it comes to. A sum
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from streamapp.domain.expectation import What
 from streamapp.domain.facts import FACTS as KINDS
@@ -80,7 +80,7 @@ OVERDUE = Family(
 )
 
 NO_FACTS = dict.fromkeys((kind.NAME for kind in KINDS), 0)
-NOT_OVERDUE = dict.fromkeys(("dispatch", "start", "outcome", "retry"), 0)
+NOT_OVERDUE: dict[What, int] = {"dispatch": 0, "start": 0, "outcome": 0, "retry": 0}
 NO_TASKS = dict.fromkeys(map(str, State), 0)
 
 OTHER = "other"
@@ -196,5 +196,5 @@ def seconds(counts: Sequence[int], total_ms: int | None = None) -> Buckets:
     return Buckets(bounds, counts, None if total_ms is None else total_ms / 1000)
 
 
-def _by_name(family: Family, counts: Mapping[str, int], place: str) -> Iterator[Sample]:
+def _by_name(family: Family, counts: Mapping[Any, int], place: str) -> Iterator[Sample]:
     return ((family, (name, place), number) for name, number in counts.items())

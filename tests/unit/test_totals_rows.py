@@ -86,17 +86,17 @@ def test_what_is_told_to_prometheus_never_falls_back_when_a_batch_breaks_off() -
     for step in (story.accepted, story.dispatched, story.started, story.failed):
         step()
     records = records_of(story.facts)
-    tasks, totals = MemoryTable(), MemoryTable()
+    tasks, totals = table("tasks"), table("totals")
     diary = diary_over(tasks, totals)
     asyncio.run(diary.fold(batch(records[:2], 0, 2)))
     before = diary.totals.stored(PARTITION)
     assert before.totals.facts == {"TaskAccepted": 1, "TaskDispatched": 1}
-    totals.fails = True
+    totals.fails = Broken()
     with pytest.raises(Broken):
         asyncio.run(diary.fold(batch(records[2:], 2, 4)))
     assert diary.totals.stored(PARTITION).rows() == before.rows()
     assert diary.totals.stored(PARTITION).totals == before.totals
-    totals.fails = False
+    totals.fails = None
     asyncio.run(diary.fold(batch(records[2:], 2, 4)))
     after = diary.totals.stored(PARTITION)
     assert after.failures == diary.totals.of(PARTITION).failures
