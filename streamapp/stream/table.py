@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
 from aiokafka import TopicPartition
 from faust.stores.rocksdb import Store
 from faust.types import TP
@@ -22,7 +21,7 @@ from streamapp.failpoints import Gap
 from streamapp.stream.changelog import ChangelogTable, clear
 from streamapp.stream.recovery import patiently
 from streamapp.stream.restore import Gone, Partition, read
-from streamapp.stream.vouching import Sieve, applied_of, headers
+from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, headers, stamp_of
 from streamapp.telemetry import describe, get_log
 
 log = get_log(__name__)
@@ -40,14 +39,6 @@ OPTIONS = {
 
 Put: TypeAlias = tuple[bytes, bytes | None]
 """A key and its value; None deletes it."""
-
-
-class _Applied(msgspec.Struct):
-    next: int
-    partitions: int
-
-
-_decoder = msgspec.json.Decoder(_Applied)
 
 
 class BatchTable:
@@ -74,6 +65,8 @@ class BatchTable:
         self._last: dict[int, int] = {}
         self._spoiled: dict[int, set[bytes]] = {}
         self._strangers: dict[int, list[tuple[int, int]]] = {}
+        self._losses: dict[int, int] = {}
+        self._torn: set[int] = set()
 
     @property
     def changelog(self) -> str:
@@ -95,8 +88,10 @@ class BatchTable:
             ConfigurationError: the table was folded from a topic with another number of partitions.
         """
         self._applied = {partition: self._read_applied(partition) for partition in partitions}
+        self._losses = {partition: self._marker(partition).losses for partition in partitions}
         self._last = {partition: self._read_last(partition) for partition in partitions}
         self._strangers = {}  # what strangers had written is restored
+        self._torn = set()
 
     def to_restore(self, partition: int, end: int) -> Partition:
         """A partition as `restore` wants it. `end`: where its changelog ends.
@@ -108,10 +103,11 @@ class BatchTable:
         database = databases.get(partition)
         if database is None:
             raise Gone
-        marker = database.get(APPLIED_KEY)
-        sieve = Sieve(APPLIED_KEY, 0 if marker is None else _decoder.decode(marker).next)
+        marker = self._marker(partition)
+        sieve = Sieve(APPLIED_KEY, marker.next)
         sieve.spoiled = self._spoiled.setdefault(partition, set())
-        return Partition(lambda: databases.get(partition), database, key, sieve, self._read_last(partition) + 1, end)
+        start = self._read_last(partition) + 1
+        return Partition(lambda: databases.get(partition), database, key, marker, APPLIED_KEY, sieve, start, end)
 
     def release(self) -> None:
         """Before a rebalance: nothing is held until `hold` says so again."""
@@ -145,11 +141,13 @@ class BatchTable:
         """
         if self._applied.get(partition) is None:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
-        marker = msgspec.json.encode(_Applied(applied, self.partitions))
         again = await self._to_repair(partition, puts, applied)
-        rows = [*puts.items(), *again, (APPLIED_KEY, marker)]
+        rows = [*puts.items(), *again, self._marked(partition, applied)]
         failpoints.reached(Gap.BEFORE_CHANGELOG)
         last = await self._append(partition, rows, applied)
+        if partition in self._torn:
+            rows[-1] = self._marked(partition, applied)
+            last = await self._append(partition, rows[-1:], applied)
         failpoints.reached(Gap.AFTER_CHANGELOG)
         db = self._store._dbs.get(partition)
         if db is None or self._applied.get(partition) is None:
@@ -165,6 +163,23 @@ class BatchTable:
         self._applied[partition] = applied
         self._spoiled.get(partition, set()).difference_update([key for key, _ in rows])
         failpoints.reached(Gap.AFTER_STORE)
+
+    def _marked(self, partition: int, applied: int) -> Put:
+        """The row that ends a pass. It says for ever after that the changelog has lost rows, once that has shown.
+
+        What is in the store here is whole, and stays; who has only the changelog has to fold everything anew.
+        """
+        if partition in self._torn:
+            self._torn.discard(partition)
+            self._losses[partition] = self._losses.get(partition, 0) + 1
+            log.warning(
+                "a changelog has lost rows, by a power cut or because it was deleted: this table is whole, but will be "
+                "folded anew from the diary where its files are not at hand",
+                table=self.name,
+                partition=partition,
+            )
+        marker = Marker(applied, self.partitions, self._losses.get(partition, 0))
+        return APPLIED_KEY, encode_marker(marker)
 
     async def _to_repair(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> list[Put]:
         """Rows to write again, as they are here, because a stranger has written older ones behind them.
@@ -182,6 +197,8 @@ class BatchTable:
                     "what a stranger has written into a changelog",
                 )
             spoiled |= found.spoiled
+            if found.torn:
+                self._torn.add(partition)
             if not found.ahead:
                 del self._strangers[partition]
             if found.spoiled:
@@ -214,10 +231,11 @@ class BatchTable:
         way is never vouched for.
         """
         producer = self._app.producer._ensure_producer()
-        written_by, rest = headers(applied), iter(rows)
+        rest = iter(rows)
         row = next(rest, None)
         while row is not None:
             batch = producer.create_batch()
+            written_by = headers(applied, self._last.get(partition, -1) + 1)
             while (
                 row is not None
                 and batch.append(timestamp=None, key=row[0], value=row[1], headers=written_by) is not None
@@ -240,9 +258,14 @@ class BatchTable:
         return gaps[0][0] - 1 if gaps else last
 
     def _note(self, partition: int, offset: int, count: int) -> None:
-        """Note where a record batch of ours lies; what lies between it and the one before is not ours."""
+        """Note where a record batch of ours lies; what lies between it and the one before is not ours.
+
+        If it lies before the end of ours, the changelog has lost what it had acknowledged.
+        """
         expected = self._last.get(partition, -1) + 1
-        if offset > expected:
+        if offset < expected:
+            self._torn.add(partition)
+        elif offset > expected:
             self._strangers.setdefault(partition, []).append((expected, offset))
         self._last[partition] = offset + count - 1
 
@@ -257,16 +280,17 @@ class BatchTable:
         return -1 if value is None else int(value)
 
     def _read_applied(self, partition: int) -> int:
-        value = self.get(partition, APPLIED_KEY)
-        if value is None:
-            return 0
-        marker = _decoder.decode(value)
+        marker = self._marker(partition)
         if marker.partitions != self.partitions:
             raise ConfigurationError(
                 f"table {self.name} was folded from {marker.partitions} partitions and the topic now has "
                 f"{self.partitions}: keys have moved. Restore the old number, or rebuild under another namespace"
             )
         return marker.next
+
+    def _marker(self, partition: int) -> Marker:
+        value = self.get(partition, APPLIED_KEY)
+        return Marker(0, self.partitions) if value is None else decode_marker(value)
 
     def tp(self, partition: int) -> TP:
         """The changelog partition."""
@@ -279,17 +303,19 @@ class _Strangers:
     Attributes:
         spoiled: keys of which they wrote an older row.
         ahead: whether they have folded further.
+        torn: whether a row follows rows that are lost. A request of our own may have come twice, and hide it.
     """
 
     def __init__(self, applied: int) -> None:
         self._applied = applied
         self.spoiled: set[bytes] = set()
-        self.ahead = False
+        self.ahead = self.torn = False
 
     def look(self, records: Sequence[Any]) -> None:
         """Read a few of their rows."""
         for record in records:
-            applied = applied_of(record.headers)
+            applied, after = stamp_of(record.headers)
+            self.torn = self.torn or after > record.offset
             if applied is None or applied > self._applied:
                 self.ahead = True
             elif applied < self._applied and record.key != APPLIED_KEY:
