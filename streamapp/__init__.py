@@ -10,9 +10,11 @@ def __getattr__(name: str) -> Any:
         from streamapp.domain.errors import ConfigurationError
 
         try:
-            from streamapp.application import app, run_on_uvloop
+            from streamapp.application import app
         except ConfigurationError as error:
             raise SystemExit(f"streamapp: {error}") from None  # one line, not Faust's and click's traceback
-        run_on_uvloop()
+        from streamapp import event_loop
+
+        event_loop.install()
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,10 +3,7 @@
 A composition root: the only place that puts doors, tables and agents together. Importing it does no I/O.
 """
 
-import asyncio
 from typing import Any
-
-import uvloop
 
 from agents import diary as diary_agent
 from agents import dispatch as dispatch_agent
@@ -70,11 +67,6 @@ def compose(settings: Settings) -> StreamApp:
         _add_diary(app, settings, clock, health, vitals)
     app.routes += [health.add_routes, TablesWeb(app).add_routes]
     return app
-
-
-def run_on_uvloop() -> None:
-    """From now on every event loop of this process is uvloop's: Faust makes one for itself and one for its consumer."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def _web(settings: Settings) -> tuple[str, int]:

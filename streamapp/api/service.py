@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable
 
 import uuid_utils
-import uvloop
 from aiohttp import web
 
-from streamapp import composition, telemetry
+from streamapp import composition, event_loop, telemetry
 from streamapp.api import counting, traced
 from streamapp.api.connections import Runner
 from streamapp.api.cors import CrossOrigin
@@ -138,7 +137,7 @@ def main() -> int:
     try:
         loaded = load()
         telemetry.configure(loaded.log.format, loaded.log.level, role=ROLE, instance=loaded.instance)
-        uvloop.run(serve(loaded))
+        event_loop.run(serve(loaded))
     except ConfigurationError as error:
         print(f"streamapp {ROLE}: {error}", file=sys.stderr)
         return 2

@@ -14,7 +14,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from rocksdict import WriteBatch
 
-from streamapp.stream.vouching import Sieve, applied_of
+from streamapp.stream.changelog import clear
+from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, stamp_of
 from streamapp.telemetry import get_log
 
 log = get_log(__name__)
@@ -38,20 +39,36 @@ class Partition:
         files: what is open now for this partition; asked before every write.
         database: the RocksDB that was open at the beginning.
         offset_key: where the changelog offset is noted.
+        marker: the marker in the files.
+        marker_key: where it is kept.
         sieve: which rows count.
         start, end: changelog offsets, the end not included.
+        losses: how often the changelog has lost rows, as far as it was read.
     """
 
     files: Callable[[], Any]
     database: Any
     offset_key: bytes
+    marker: Marker
+    marker_key: bytes
     sieve: Sieve
     start: int
     end: int
     rows: int = field(default=0)
+    losses: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.losses = self.marker.losses
+
+    @property
+    def torn(self) -> bool:
+        """Whether rows are missing between what the files have and what is read."""
+        return self.losses > self.marker.losses
 
     def take(self, records: Sequence[Any]) -> None:
         """Write the rows that count, and how far the changelog is read, at once; not up to within a pass.
+
+        Once a loss has shown nothing more is written: `settle` begins anew.
 
         Race: another process may be writing still. What it wrote beyond `end` is left alone: the tables of one topic
         are restored up to one moment, so that none is told of a pass of which another one knows nothing.
@@ -68,17 +85,40 @@ class Partition:
         sieve, read_up_to = self.sieve, None
         for record in records:
             key, value = record.key, record.value
-            if sieve.counts(key, applied_of(record.headers)):
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
+            applied, after = stamp_of(record.headers)
+            if after > record.offset:
+                self.losses = max(self.losses, self.marker.losses + 1)
+            counts = sieve.counts(key, applied)
+            if counts and key == self.marker_key:
+                self.losses = max(self.losses, decode_marker(value).losses)
+            if self.torn:
+                continue
+            if counts and value is None:
+                batch.delete(key)
+            elif counts:
+                batch.put(key, value)
             if sieve.whole:
                 read_up_to = record.offset
         if read_up_to is not None:
             batch.put(self.offset_key, b"%d" % read_up_to)
         self.database.write(batch)
         self.rows += len(records)
+
+    def settle(self) -> None:
+        """All is read. A partition of which rows are missing begins empty: the diary tells everything again.
+
+        Raises:
+            Gone: the files were closed.
+        """
+        if not self.torn:
+            return
+        if self.files() is not self.database:
+            raise Gone
+        clear(self.database)
+        batch = WriteBatch(raw_mode=True)
+        batch.put(self.marker_key, encode_marker(Marker(0, self.marker.partitions, self.losses)))
+        batch.put(self.offset_key, b"%d" % (self.end - 1))
+        self.database.write(batch)
 
 
 async def restore(bootstrap_servers: str, partitions: Mapping[TopicPartition, Partition]) -> None:
@@ -95,6 +135,15 @@ async def restore(bootstrap_servers: str, partitions: Mapping[TopicPartition, Pa
     await read(bootstrap_servers, behind, lambda tp, records: partitions[tp].take(records))
     seconds = time.monotonic() - begun
     rows = sum(partitions[tp].rows for tp in behind)
+    for tp in behind:
+        partitions[tp].settle()
+        if partitions[tp].torn:
+            log.warning(
+                "a changelog has lost rows, by a power cut or because it was deleted: the table is folded anew from "
+                "the diary; `streamapp replay --wipe` makes changelogs that are whole",
+                topic=tp.topic,
+                partition=tp.partition,
+            )
     log.info("tables restored from their changelogs", partitions=len(behind), rows=rows, seconds=round(seconds, 3))
 
 

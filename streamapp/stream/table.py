@@ -7,10 +7,9 @@ never vouches for a put that is missing (`docs/decisions/0003-offset-in-the-stat
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-import msgspec
 from aiokafka import TopicPartition
 from faust.stores.rocksdb import Store
 from faust.types import TP
@@ -20,9 +19,10 @@ from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
 from streamapp.stream.changelog import ChangelogTable, clear
+from streamapp.stream.changelog_end import ChangelogEnd, Strangers
 from streamapp.stream.recovery import patiently
 from streamapp.stream.restore import Gone, Partition, read
-from streamapp.stream.vouching import Sieve, applied_of, headers
+from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, headers
 from streamapp.telemetry import describe, get_log
 
 log = get_log(__name__)
@@ -40,14 +40,6 @@ OPTIONS = {
 
 Put: TypeAlias = tuple[bytes, bytes | None]
 """A key and its value; None deletes it."""
-
-
-class _Applied(msgspec.Struct):
-    next: int
-    partitions: int
-
-
-_decoder = msgspec.json.Decoder(_Applied)
 
 
 class BatchTable:
@@ -71,9 +63,8 @@ class BatchTable:
             )
         )
         self._applied: dict[int, int] = {}
-        self._last: dict[int, int] = {}
+        self._ends: dict[int, ChangelogEnd] = {}
         self._spoiled: dict[int, set[bytes]] = {}
-        self._strangers: dict[int, list[tuple[int, int]]] = {}
 
     @property
     def changelog(self) -> str:
@@ -95,8 +86,10 @@ class BatchTable:
             ConfigurationError: the table was folded from a topic with another number of partitions.
         """
         self._applied = {partition: self._read_applied(partition) for partition in partitions}
-        self._last = {partition: self._read_last(partition) for partition in partitions}
-        self._strangers = {}  # what strangers had written is restored
+        self._ends = {
+            partition: ChangelogEnd(self._read_last(partition), self._marker(partition).losses)
+            for partition in partitions
+        }
 
     def to_restore(self, partition: int, end: int) -> Partition:
         """A partition as `restore` wants it. `end`: where its changelog ends.
@@ -108,10 +101,11 @@ class BatchTable:
         database = databases.get(partition)
         if database is None:
             raise Gone
-        marker = database.get(APPLIED_KEY)
-        sieve = Sieve(APPLIED_KEY, 0 if marker is None else _decoder.decode(marker).next)
+        marker = self._marker(partition)
+        sieve = Sieve(APPLIED_KEY, marker.next)
         sieve.spoiled = self._spoiled.setdefault(partition, set())
-        return Partition(lambda: databases.get(partition), database, key, sieve, self._read_last(partition) + 1, end)
+        start = self._read_last(partition) + 1
+        return Partition(lambda: databases.get(partition), database, key, marker, APPLIED_KEY, sieve, start, end)
 
     def release(self) -> None:
         """Before a rebalance: nothing is held until `hold` says so again."""
@@ -145,11 +139,14 @@ class BatchTable:
         """
         if self._applied.get(partition) is None:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
-        marker = msgspec.json.encode(_Applied(applied, self.partitions))
+        end = self._ends[partition]
         again = await self._to_repair(partition, puts, applied)
-        rows = [*puts.items(), *again, (APPLIED_KEY, marker)]
+        rows = [*puts.items(), *again, self._marked(partition, end, applied)]
         failpoints.reached(Gap.BEFORE_CHANGELOG)
-        last = await self._append(partition, rows, applied)
+        await self._append(partition, rows, applied)
+        if end.torn:
+            rows[-1] = self._marked(partition, end, applied)
+            await self._append(partition, rows[-1:], applied)
         failpoints.reached(Gap.AFTER_CHANGELOG)
         db = self._store._dbs.get(partition)
         if db is None or self._applied.get(partition) is None:
@@ -160,11 +157,25 @@ class BatchTable:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        batch.put(self._store.offset_key, str(self._read_up_to(partition, last)).encode())
+        batch.put(self._store.offset_key, b"%d" % end.read_up_to)
         db.write(batch)
         self._applied[partition] = applied
         self._spoiled.get(partition, set()).difference_update([key for key, _ in rows])
         failpoints.reached(Gap.AFTER_STORE)
+
+    def _marked(self, partition: int, end: ChangelogEnd, applied: int) -> Put:
+        """The row that ends a pass. It says for ever after that the changelog has lost rows, once that has shown.
+
+        What is in the store here is whole, and stays; who has only the changelog has to fold everything anew.
+        """
+        if end.count_loss():
+            log.warning(
+                "a changelog has lost rows, by a power cut or because it was deleted: this table is whole, but will be "
+                "folded anew from the diary where its files are not at hand",
+                table=self.name,
+                partition=partition,
+            )
+        return APPLIED_KEY, encode_marker(Marker(applied, self.partitions, end.losses))
 
     async def _to_repair(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> list[Put]:
         """Rows to write again, as they are here, because a stranger has written older ones behind them.
@@ -172,18 +183,19 @@ class BatchTable:
         Race: a process that was taken for dead may go on with the pass that it had begun. Its rows come behind the
         owner's, so a compaction would keep them; where the owner's own offsets have a gap, they are looked for.
         """
-        spoiled = self._spoiled.setdefault(partition, set())
-        if gaps := self._strangers.get(partition):
-            found = _Strangers(applied)
+        spoiled, end = self._spoiled.setdefault(partition, set()), self._ends[partition]
+        if end.gaps:
+            found = Strangers(applied, APPLIED_KEY)
             tp = TopicPartition(self.changelog, partition)
-            for gap in gaps:
+            for gap in end.gaps:
                 await patiently(
                     lambda gap=gap: read(self._app.servers, {tp: gap}, lambda _, records: found.look(records)),  # type: ignore[misc]
                     "what a stranger has written into a changelog",
                 )
             spoiled |= found.spoiled
+            end.torn |= found.torn
             if not found.ahead:
-                del self._strangers[partition]
+                end.gaps.clear()
             if found.spoiled:
                 log.warning(
                     "old rows were written into this changelog by another process, or by a request that came late: "
@@ -194,8 +206,8 @@ class BatchTable:
                 )
         return [(key, self.get(partition, key)) for key in sorted(spoiled - puts.keys())]
 
-    async def _append(self, partition: int, rows: list[Put], applied: int) -> int:
-        """Append to the changelog; the offset of the last record. Tries again for as long as the partition is held."""
+    async def _append(self, partition: int, rows: list[Put], applied: int) -> None:
+        """Append to the changelog. Tries again for as long as the partition is held."""
         delay = 0.1
         while True:
             try:
@@ -207,17 +219,18 @@ class BatchTable:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
-    async def _append_once(self, partition: int, rows: list[Put], applied: int) -> int:
+    async def _append_once(self, partition: int, rows: list[Put], applied: int) -> None:
         """One pass in as few record batches as it takes, each acknowledged before the next is sent.
 
         A record batch is appended whole or not at all, and the marker is in the last one: a row that was lost on the
         way is never vouched for.
         """
         producer = self._app.producer._ensure_producer()
-        written_by, rest = headers(applied), iter(rows)
+        end, rest = self._ends[partition], iter(rows)
         row = next(rest, None)
         while row is not None:
             batch = producer.create_batch()
+            written_by = headers(applied, end.next)
             while (
                 row is not None
                 and batch.append(timestamp=None, key=row[0], value=row[1], headers=written_by) is not None
@@ -227,24 +240,7 @@ class BatchTable:
             if not count:
                 raise ConfigurationError(f"{self.name}: a row does not fit into a record batch")
             metadata = await (await producer.send_batch(batch, self.changelog, partition=partition))
-            self._note(partition, metadata.offset, count)
-        return self._last[partition]
-
-    def _read_up_to(self, partition: int, last: int) -> int:
-        """How far the store has got in the changelog, having written up to `last`.
-
-        Race: if we are the one that was taken for dead, the owner's rows lie between ours. They may be newer than what
-        is here, and the next restore has to read them.
-        """
-        gaps = self._strangers.get(partition)
-        return gaps[0][0] - 1 if gaps else last
-
-    def _note(self, partition: int, offset: int, count: int) -> None:
-        """Note where a record batch of ours lies; what lies between it and the one before is not ours."""
-        expected = self._last.get(partition, -1) + 1
-        if offset > expected:
-            self._strangers.setdefault(partition, []).append((expected, offset))
-        self._last[partition] = offset + count - 1
+            end.note(metadata.offset, count)
 
     @property
     def _store(self) -> Store:
@@ -257,10 +253,7 @@ class BatchTable:
         return -1 if value is None else int(value)
 
     def _read_applied(self, partition: int) -> int:
-        value = self.get(partition, APPLIED_KEY)
-        if value is None:
-            return 0
-        marker = _decoder.decode(value)
+        marker = self._marker(partition)
         if marker.partitions != self.partitions:
             raise ConfigurationError(
                 f"table {self.name} was folded from {marker.partitions} partitions and the topic now has "
@@ -268,32 +261,13 @@ class BatchTable:
             )
         return marker.next
 
+    def _marker(self, partition: int) -> Marker:
+        value = self.get(partition, APPLIED_KEY)
+        return Marker(0, self.partitions) if value is None else decode_marker(value)
+
     def tp(self, partition: int) -> TP:
         """The changelog partition."""
         return TP(self.changelog, partition)
-
-
-class _Strangers:
-    """What others have written where a pass up to `applied` is about to be written.
-
-    Attributes:
-        spoiled: keys of which they wrote an older row.
-        ahead: whether they have folded further.
-    """
-
-    def __init__(self, applied: int) -> None:
-        self._applied = applied
-        self.spoiled: set[bytes] = set()
-        self.ahead = False
-
-    def look(self, records: Sequence[Any]) -> None:
-        """Read a few of their rows."""
-        for record in records:
-            applied = applied_of(record.headers)
-            if applied is None or applied > self._applied:
-                self.ahead = True
-            elif applied < self._applied and record.key != APPLIED_KEY:
-                self.spoiled.add(record.key)
 
 
 class NotHeld(Exception):

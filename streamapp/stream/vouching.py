@@ -4,28 +4,67 @@ In: rows in the order of the changelog. Out: those that may be restored. A table
 process that stood still while its partition was given to another one may still write a pass that is long out of date,
 and the last row of a key is then not the newest. Such a row is told by its header: below the highest applied offset
 that the changelog has vouched for, or below that of an earlier row of its key, a row says nothing new
-(`docs/decisions/0012-strangers-in-a-changelog.md`). Pure.
+(`docs/decisions/0012-strangers-in-a-changelog.md`).
+
+A changelog that was acknowledged and not flushed may lose its tail in a power cut, while whoever wrote it lives on and
+writes behind the loss. Every row says where its writer believed the changelog to end: a row that lies before that place
+follows a loss, and what precedes it is not to be restored (`docs/decisions/0017-changelogs-that-lost-their-tail.md`).
+Pure.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
 
 HEADER = "applied"
-"""Name of the header: the applied offset that the pass of this row ends with, in decimal digits."""
+"""Name of the header: the applied offset that the pass of this row ends with, and the place where the writer believed
+that the changelog ends, in decimal digits with an @ between."""
 
 Headers = Iterable[tuple[str, bytes]]
 
 
-def headers(applied: int) -> list[tuple[str, bytes]]:
-    """The headers of a row that is written by a pass up to `applied`."""
-    return [(HEADER, b"%d" % applied)]
+class Stamp(NamedTuple):
+    """What a row says of its writer. `applied` is None, and `after` 0, where nobody has said anything."""
+
+    applied: int | None
+    after: int
 
 
-def applied_of(found: Headers) -> int | None:
-    """What the headers of a row say; None if nobody wrote them."""
+NOBODYS = Stamp(None, 0)
+
+
+class Marker(msgspec.Struct, omit_defaults=True):
+    """The last row of every pass.
+
+    Attributes:
+        next: the applied offset: the next fact to fold.
+        partitions: of the topic that the table is folded from.
+        losses: how often this partition's changelog is known to have lost rows that are in no later one.
+    """
+
+    next: int
+    partitions: int
+    losses: int = 0
+
+
+encode_marker = msgspec.json.Encoder().encode
+decode_marker = msgspec.json.Decoder(Marker).decode
+
+
+def headers(applied: int, after: int) -> list[tuple[str, bytes]]:
+    """The headers of a row that is written by a pass up to `applied`, to lie at changelog offset `after` or behind."""
+    return [(HEADER, b"%d@%d" % (applied, after))]
+
+
+def stamp_of(found: Headers) -> Stamp:
+    """What the headers of a row say."""
     for name, value in found:
-        if name == HEADER and value.isdigit():
-            return int(value)
-    return None
+        if name == HEADER:
+            applied, _, after = value.partition(b"@")
+            if applied.isdigit():
+                return Stamp(int(applied), int(after) if after.isdigit() else 0)
+    return NOBODYS
 
 
 class Sieve:

@@ -10,9 +10,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-import uvloop
-
-from streamapp import composition, telemetry
+from streamapp import composition, event_loop, telemetry
 from streamapp.clock import SystemClock
 from streamapp.domain.errors import ConfigurationError
 from streamapp.handlers import open_environment
@@ -101,7 +99,7 @@ def main() -> None:
     try:
         settings = load()
         telemetry.configure(settings.log.format, settings.log.level, role="worker", instance=settings.instance)
-        code = uvloop.run(serve(settings))
+        code = event_loop.run(serve(settings))
     except ConfigurationError as error:
         sys.stderr.write(f"worker: {error}\n")
         code = NEEDS_A_PERSON

@@ -18,6 +18,7 @@ from faust.types import TP
 import streamapp.stream.restore as restoring
 import streamapp.stream.table as tables
 from streamapp.stream.changelog import clear
+from streamapp.stream.changelog_end import ChangelogEnd
 from streamapp.stream.table import BatchTable
 from tests.model.kafka import PARTITIONS, Kafka, Producer
 from tests.model.life import Life
@@ -128,10 +129,8 @@ class SimulatedTable(BatchTable):
         data = SimpleNamespace(_dbs={}, offset_key=OFFSET_KEY)
         self._table: Any = SimpleNamespace(changelog_topic_name=f"dispatch-{name}-changelog", data=data)
         self._applied: dict[int, int] = {}
-        self._last: dict[int, int] = {}
+        self._ends: dict[int, ChangelogEnd] = {}
         self._spoiled: dict[int, set[bytes]] = {}
-        self._strangers: dict[int, list[tuple[int, int]]] = {}
-        self._outrun: dict[int, int] = {}
 
     @property
     def open(self) -> dict[int, Rows]:

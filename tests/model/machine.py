@@ -165,6 +165,20 @@ class DispatchMachine(RuleBasedStateMachine):
     def changelogs_are_deleted(self, names: tuple[str, ...]) -> None:
         self._forget(names)
 
+    @rule(number=which_machine, names=tables, rows=st.integers(1, 12))
+    def changelogs_are_cut(self, number: int, names: tuple[str, ...], rows: int) -> None:
+        """The power of Kafka is cut, and changelogs lose their tails. One machine lives on, with its files."""
+        world, survivor = self.now, self._machine(number)
+        if not world.kafka.up.is_set():
+            return
+        others = [machine for machine in world.machines if machine is not survivor]
+        world.act(lambda: [world.crash(machine) for machine in others])
+        for machine in others:
+            machine.disk.wipe(*names)
+        for name in names:
+            for partition in world.kafka.topic(f"dispatch-{name}-changelog"):
+                del partition[-rows:]
+
     @rule(place=st.integers(0, 2**16))
     def fact_is_told_again(self, place: int) -> None:
         rows = [row for rows in self.now.kafka.topic(TOPIC) for row in rows if row is not None]

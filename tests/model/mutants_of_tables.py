@@ -4,7 +4,9 @@ from typing import Any
 
 import streamapp.stream.table as table_module
 from agents.dispatch import Dispatch
+from streamapp.stream.changelog_end import ChangelogEnd
 from streamapp.stream.horizon import Gates
+from streamapp.stream.restore import Partition
 from streamapp.stream.vouching import Sieve
 from tests.model.disk import SimulatedTable
 from tests.model.dispatcher import Parts
@@ -58,23 +60,24 @@ class ForgetsTheEnded(Dispatch):
 class MarkerFirst(SimulatedTable):
     """The applied offset goes before the rows it vouches for."""
 
-    async def _append(self, partition: int, rows: Any, applied: int) -> int:
+    async def _append(self, partition: int, rows: Any, applied: int) -> None:
         *puts, marker = rows
-        return await super()._append(partition, [marker, *puts], applied)
+        await super()._append(partition, [marker, *puts], applied)
 
 
 class NoChangelog(SimulatedTable):
     """Only the last row of a batch and the applied offset reach the changelog."""
 
-    async def _append(self, partition: int, rows: Any, applied: int) -> int:
-        return await super()._append(partition, rows[-2:], applied)
+    async def _append(self, partition: int, rows: Any, applied: int) -> None:
+        await super()._append(partition, rows[-2:], applied)
 
 
-class SkipsStrangers(SimulatedTable):
+class SkipsStrangers(ChangelogEnd):
     """Takes what lies before its own last row in the changelog for read, whoever wrote it."""
 
-    def _read_up_to(self, partition: int, last: int) -> int:
-        return last
+    @property
+    def read_up_to(self) -> int:
+        return self.last
 
 
 class BelievesStrangers(Sieve):
@@ -85,6 +88,14 @@ class BelievesStrangers(Sieve):
         return True
 
 
+class RestoresFromWhatIsTorn(Partition):
+    """Rows that follow a loss are as good as any."""
+
+    @property
+    def torn(self) -> bool:
+        return False
+
+
 MUTANTS_OF_TABLES = [
     Mutant("no gate", Parts(gates=NoGate)),
     Mutant("old horizon", Parts(gates=OldHorizon)),
@@ -93,6 +104,7 @@ MUTANTS_OF_TABLES = [
     Mutant("forgets the ended", Parts(dispatch=ForgetsTheEnded)),
     Mutant("marker first", Parts(table=MarkerFirst)),
     Mutant("no changelog", Parts(table=NoChangelog)),
-    Mutant("skips strangers", Parts(table=SkipsStrangers)),
+    Mutant("restores from what is torn", patches=((table_module, "Partition", RestoresFromWhatIsTorn),)),
+    Mutant("skips strangers", patches=((table_module, "ChangelogEnd", SkipsStrangers),)),
     Mutant("believes strangers", patches=((table_module, "Sieve", BelievesStrangers),)),
 ]

@@ -92,6 +92,10 @@ def _changelogs_deleted(*names: str) -> Step:
     return Step("changelogs_are_deleted", {"names": names})
 
 
+def _changelogs_cut(rows: int, *names: str) -> Step:
+    return Step("changelogs_are_cut", {"number": 0, "rows": rows, "names": names})
+
+
 def _requeued(pause: int = 1500) -> Step:
     return Step("all_that_failed_is_requeued", {"request": 0, "pause": pause})
 
@@ -200,6 +204,16 @@ PROGRAMS: Mapping[str, Program] = {
     "forgets the ended": [_accept(1), _seconds(3), *_told_again(0)],
     "marker first": [_accept(5), _ms(100), _files_lost(0), _starts(0)],
     "no changelog": [_accept(5), _ms(400), _files_lost(0), _starts(0)],
+    "restores from what is torn": [
+        _starts(0),
+        _come_in(6),
+        _seconds(3),
+        _changelogs_cut(6, "pending"),
+        _come_in(2),
+        _seconds(1),
+        _files_lost(0),
+        _starts(0),
+    ],
     "skips strangers": ZOMBIE,
     "believes strangers": ZOMBIE,
     "closed wins": [_accept(1, "hopeless"), _seconds(3), _requeued(), _seconds(3)],

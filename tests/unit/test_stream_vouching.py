@@ -3,16 +3,23 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.stream.vouching import Sieve, applied_of, headers
+from streamapp.stream.vouching import Marker, Sieve, Stamp, decode_marker, encode_marker, headers, stamp_of
 
 MARKER = b"\0applied"
 
 
 def test_headers_say_what_they_were_given() -> None:
-    assert applied_of(headers(0)) == 0
-    assert applied_of([("other", b"7"), *headers(123)]) == 123
-    assert applied_of([]) is None
-    assert applied_of([("applied", b"\xff")]) is None
+    assert stamp_of(headers(0, 0)) == Stamp(0, 0)
+    assert stamp_of([("other", b"7"), *headers(123, 45)]) == Stamp(123, 45)
+    assert stamp_of([("applied", b"123")]) == Stamp(123, 0), "rows from before"
+    assert stamp_of([]) == Stamp(None, 0)
+    assert stamp_of([("applied", b"\xff@7")]) == Stamp(None, 0)
+
+
+def test_markers_tell_of_losses_only_where_there_were_any() -> None:
+    assert encode_marker(Marker(7, 3)) == b'{"next":7,"partitions":3}'
+    assert decode_marker(encode_marker(Marker(7, 3, 1))) == Marker(7, 3, 1)
+    assert decode_marker(b'{"next":7,"partitions":3}').losses == 0
 
 
 def test_row_below_what_is_vouched_for_does_not_count_and_has_to_be_repaired() -> None:

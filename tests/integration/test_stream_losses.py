@@ -1,0 +1,55 @@
+"""Changelogs lose what they had acknowledged while their writer lives on: deleted here, elsewhere by a power cut.
+
+What the process has in its files stays whole; from the changelog alone nobody may make the table again.
+"""
+
+import pytest
+
+from streamapp.stream.topics import changelog
+from tests.support.rocks import DIARY, DISPATCH, wipe
+from tests.support.stack import PARTITIONS
+from tests.support.survivor import Survivor
+from tests.support.traffic import Traffic
+
+TABLES = DIARY + DISPATCH
+LOST = "a changelog has lost rows"
+
+
+async def lose_changelogs(survivor: Survivor) -> None:
+    """The same topics once more, with nothing in them."""
+    names = [f"{survivor.life.group}-{table}-changelog" for table in TABLES]
+    await survivor.life.kafka.delete(names)
+    for name in names:
+        plan = changelog(name, PARTITIONS, 1)
+        await survivor.life.kafka.create(name, PARTITIONS, {**plan.must, **plan.want})
+
+
+@pytest.mark.timeout(240)
+async def test_tables_are_not_restored_from_changelogs_that_lost_rows(survivor: Survivor) -> None:
+    life = survivor.life
+    process = await survivor.start()
+    await process.gates_open()
+    await lose_changelogs(survivor)
+    for number in range(2):
+        await life.canaries(Traffic(number, f"lost{number}"))
+        await life.calm()
+        await life.applied(process)
+    await survivor.rest(process)
+    assert len(process.lines(LOST)) == len(TABLES) * PARTITIONS
+    assert await life.odd_rows(life.made.tables("all")) == []
+
+    published = life.tap.ids
+    process = await survivor.start()  # its own files are whole
+    await process.gates_open()
+    await survivor.rest(process)
+    assert process.lines(LOST) == []
+    for turn in range(2):  # a changelog that lost rows is never trusted again
+        wipe(life.made.tables("all"))
+        process = await survivor.start()
+        await process.gates_open()
+        await life.calm()
+        await survivor.rest(process)
+        assert len(process.lines(LOST)) == len(TABLES) * PARTITIONS, turn
+        assert await life.odd_rows(life.made.tables("all")) == []
+    assert life.tap.ids == published
+    assert survivor.troubles == []
