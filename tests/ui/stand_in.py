@@ -43,7 +43,9 @@ class StandIn:
     instead: dict[str, Json | int] = field(default_factory=dict)
     tasks: list[Json] = field(default_factory=content.summaries)
     requeues: list[Json] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     refuse_requeues_from: int = 10**9
+    refusal: str = "refused"
     streaming: bool = True
     page_size: int = 50
     delay: float = 0.0
@@ -185,18 +187,22 @@ class StandIn:
         return application
 
     async def preflight(self, request: web.Request) -> web.Response:
-        allowed = {"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "content-type"}
+        allowed = {
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "content-type, idempotency-key",
+        }
         return web.Response(status=204, headers={**_origin(request), **allowed})
 
     async def requeue(self, request: web.Request) -> web.Response:
         asked = await request.json()
         self.requeues.append(asked)
+        self.keys.append(request.headers.get("Idempotency-Key"))
         if len(self.requeues) >= self.refuse_requeues_from:
             problem = {
                 "type": "/problems/refused",
                 "title": "Refused",
                 "detail": "Kafka is known to be down",
-                "outcome": "refused",
+                "outcome": self.refusal,
             }
             return web.json_response(problem, status=503, headers={**_origin(request), "Retry-After": "2"})
         done = [{"taskId": task_id, "position": "3:2000"} for task_id in asked["taskIds"]]

@@ -51,7 +51,7 @@ async def test_one_task(tab: Tab, world: World) -> None:
     assert world.stand_in.requeues == [{"taskIds": [PERMANENT], "actor": "anna", "reason": "the receiver is back"}]
     await tab.click("dialog button", "Close")
     await tab.until("document.querySelector('.summary').innerText.includes('Requeued')")
-    assert any("min_position=3:2000" in asked for asked in world.stand_in.asked)
+    assert any("min_position=3%3A2000" in asked for asked in world.stand_in.asked)
     assert "anna" in await tab.text("main")
 
 
@@ -98,6 +98,25 @@ async def test_it_stops_where_it_is_refused_and_goes_on_when_told_to(tab: Tab, w
     await tab.click("dialog button", "Send the other 70")
     await tab.until("document.querySelector('dialog').innerText.includes('70 tasks requeued')")
     assert [len(group["taskIds"]) for group in world.stand_in.requeues] == [50, 50, 50, 20]
+    tab.errors.clear()
+
+
+async def test_what_nobody_knows_is_sent_again_as_the_same_request(tab: Tab, world: World) -> None:
+    world.stand_in.tasks = failed(60)
+    world.stand_in.refuse_requeues_from, world.stand_in.refusal = 1, "unknown"
+    await tab.go(world.page("tasks"))
+    await tab.click("button", "Requeue what failed")
+    await tab.until("document.querySelector('dialog button.primary')")
+    await fill(tab)
+    await tab.press("Enter")
+    await tab.until("document.querySelector('dialog').innerText.includes('Of 50 tasks nobody knows')")
+    world.stand_in.refuse_requeues_from = 10**9
+    await tab.click("dialog button", "Send the same 60 again")
+    await tab.until("document.querySelector('dialog').innerText.includes('60 tasks requeued')")
+    first, *others = world.stand_in.requeues
+    assert others[0]["taskIds"] == first["taskIds"]
+    (key,) = set(world.stand_in.keys)
+    assert key
     tab.errors.clear()
 
 

@@ -44,8 +44,8 @@ export async function ask(url, { signal = null, timeoutMs = TIMEOUT_MS } = {}) {
 }
 
 /** POST JSON to the api. */
-export async function post(url, body, { signal = null } = {}) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+export async function post(url, body, { key = null, signal = null } = {}) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...(key ? { "Idempotency-Key": key } : {}) };
   return send(url, { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" }, signal, TIMEOUT_MS);
 }
 

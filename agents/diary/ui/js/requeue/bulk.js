@@ -29,11 +29,17 @@ export async function collect(filter, { signal, progress }) {
   return { tasks: [...found.values()], more: Boolean(cursor), missingPartitions: [...missing].sort((one, other) => one - other), stale: started.stale };
 }
 
+/** A key that no other request has. `randomUUID` is there on secure pages only. */
+export function freshKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /**
  * Send ids. `progress({sent, done})` is told after every group. Stops at the first group that is refused or of which
- * nobody knows, because the next one would fare no better. Returns `{done, unknown, left, problem}`.
+ * nobody knows, because the next one would fare no better. Returns `{done, unknown, left, problem}`. What is sent again
+ * with the same `key` is the same request: nothing is requeued twice.
  */
-export async function send(ids, { actor, reason, signal, progress }) {
+export async function send(ids, { actor, reason, key, signal, progress }) {
   const url = `${(await config()).apiUrl}/v1/requeues`;
   const done = [];
   for (let begin = 0; begin < ids.length; begin += GROUP) {
@@ -41,7 +47,7 @@ export async function send(ids, { actor, reason, signal, progress }) {
     const started = performance.now();
     if (signal.aborted) return { done, unknown: [], left: ids.slice(begin), problem: null };
     try {
-      const answer = await post(url, { taskIds: group, actor, reason });
+      const answer = await post(url, { taskIds: group, actor, reason }, { key });
       done.push(...(answer.requeues ?? []));
     } catch (problem) {
       if (problem.name !== "Problem") throw problem;

@@ -5,7 +5,7 @@ import { cut, count, counted } from "../format.js";
 import { failed, loading, notice, nothing } from "../notices.js";
 import { freshId, h, replace, say } from "../dom.js";
 import { taskLink } from "../cells.js";
-import { byType, collect, GROUP, GROUP_EVERY_MS, MOST, send } from "./bulk.js";
+import { byType, collect, freshKey, GROUP, GROUP_EVERY_MS, MOST, send } from "./bulk.js";
 
 const ACTOR = "streamapp.actor";
 const EXAMPLES = 5;
@@ -73,7 +73,8 @@ class Dialog {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       remember(actor.value.trim());
-      this.#run(tasks.map((task) => task.taskId), { actor: actor.value.trim(), reason: reason.value.trim() }, after);
+      const by = { actor: actor.value.trim(), reason: reason.value.trim(), key: freshKey() };
+      this.#run(tasks.map((task) => task.taskId), by, after);
     });
     replace(this.body, this.#what(found), form);
     (actor.value ? reason : actor).focus();
@@ -120,12 +121,14 @@ class Dialog {
   #tell({ done, unknown, left, problem }, ids, by, after) {
     const short = ids.length - left.length - unknown.length - done.length;
     const close = this.#cancel("Close");
-    const rest = left.length ? h("button", { type: "button", on: { click: () => this.#run(left, by, after) } }, `Send the other ${count(left.length)}`) : null;
+    const open = [...unknown, ...left];
+    const again = unknown.length ? `Send the same ${count(open.length)} again` : `Send the other ${count(open.length)}`;
+    const rest = open.length ? h("button", { type: "button", on: { click: () => this.#run(open, by, after) } }, again) : null;
     replace(
       this.body,
       done.length ? notice("good", `${counted(done.length, "task")} requeued`, "Recorded in Kafka. Each is dispatched again by itself.") : null,
       short > 0 ? notice("warn", `${counted(short, "task")} not requeued`, "The api answered without them.") : null,
-      unknown.length ? notice("warn", `Of ${counted(unknown.length, "task")} nobody knows`, "They were sent and not confirmed. Look at them before you send them again.") : null,
+      unknown.length ? notice("warn", `Of ${counted(unknown.length, "task")} nobody knows`, "They were sent and not confirmed. Sent again from here it is the same request: none is requeued twice.") : null,
       problem ? notice("bad", problem.title, h("p", {}, problem.detail), hint(problem)) : null,
       left.length && !problem ? notice("note", `Stopped: ${counted(left.length, "task")} not sent`) : null,
       this.#buttons(rest, close),
