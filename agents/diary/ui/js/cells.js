@@ -50,13 +50,13 @@ function failure(row) {
 
 /** Columns of a task's summary, by name. */
 export const COLUMNS = {
-  task: { label: "Task", cell: (row) => taskLink(row.taskId), sign: (row) => row.taskId },
+  task: { label: "Task", kind: "id", cell: (row) => taskLink(row.taskId), sign: (row) => row.taskId },
   state: {
     label: "State",
     cell: (row) => [badge(row.state), row.overdue ? h("span", { class: "late" }, icon("clock"), "overdue") : null],
     sign: (row) => [row.state, row.overdue],
   },
-  type: { label: "Type", cell: (row) => text(row.type, 48), sign: (row) => row.type },
+  type: { label: "Type", kind: "name", cell: (row) => text(row.type, 48), sign: (row) => row.type },
   attempt: {
     label: "Attempt",
     kind: "number",

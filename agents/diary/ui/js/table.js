@@ -6,7 +6,7 @@ import { freshId, h, replace } from "./dom.js";
 
 /**
  * A column: `label`, `cell(row)` → node or text, `sign(row)` → what the cell depends on (default: all of the row),
- * `kind`: number, wide, action.
+ * `kind`: number, wide, action, id, name.
  */
 export class Table {
   #rows = new Map();
