@@ -17,7 +17,7 @@ from tests.support.command import Command
 from tests.support.events import event
 from tests.support.lived import Lived, lived
 from tests.support.metrics import Scrape, read
-from tests.support.stack import PARTITIONS, AnyRole, RoleProcess, free_port
+from tests.support.stack import PARTITIONS, PROJECT, AnyRole, RoleProcess, free_port
 from tests.support.waiting import until
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -94,6 +94,7 @@ async def world(brokers_stack: RunningBrokers, tmp_path_factory: pytest.TempPath
             GUARD__LEASE_SECONDS="2",
         ) as life,
     ):
+        life.made.surroundings["PYTHONPATH"] = str(PROJECT)  # the `faust` command looks for modules beside itself only
         command = Command(life.made, "api")
         await command.run("setup")
         processes = {}
@@ -108,7 +109,7 @@ async def world(brokers_stack: RunningBrokers, tmp_path_factory: pytest.TempPath
         yield World(life, told, processes, command, port)
         for process in processes.values():
             if process.running:
-                assert process.stop() == 0
+                assert await asyncio.to_thread(process.stop) == 0  # the collector answers meanwhile
                 assert process.troubles() == []
 
 
@@ -193,7 +194,7 @@ async def test_each_role_counts_what_it_did(busy: World) -> None:
     assert ingest.total("streamapp_ingest_events_total", outcome="discarded") == 1
     queue = world.life.made.names.queue("task-execution")
     assert dispatch.value("streamapp_dispatch_jobs_published_total", queue=queue) == 89
-    assert dispatch.value("streamapp_dispatch_confirm_duration_seconds_count") == 89
+    assert 0 < dispatch.value("streamapp_dispatch_confirm_duration_seconds_count") <= 89, "once for each window"
     assert dispatch.value("streamapp_dispatch_lateness_seconds_count") == 89
     assert dispatch.value("streamapp_facts_appended_total", fact="TaskRetryScheduled") == 40
     assert dispatch.total("streamapp_dispatch_outbox_entries") == 0
