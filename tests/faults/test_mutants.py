@@ -51,6 +51,8 @@ async def broker_that_hangs_and_dies(ring: Arena) -> None:
     rabbitmq = ring.brokers.stack.rabbitmq
     async with ring.trouble("rabbitmq hangs and is killed", "rabbitmq"):
         rabbitmq.pause()
+        for _ in range(FEW):
+            await ring.clients.submit("FAULT_OK")
         await asyncio.sleep(HANGS_SECONDS)
         await asyncio.to_thread(rabbitmq.kill)
         await asyncio.to_thread(rabbitmq.start)
