@@ -4,8 +4,9 @@ A fact is past tense and never changed. Facts of one task lie in one Kafka parti
 time that counts is the broker's (`Recorded.at`), because clocks of two producers cannot be compared.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
+
+from msgspec import Struct
 
 from streamapp.domain.policy import Policy
 
@@ -13,8 +14,7 @@ Json: TypeAlias = Any
 """A JSON value: the domain passes it on and never looks inside."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Token:
+class Token(Struct, frozen=True, order=True, gc=False):
     """Fencing token of one claim: a higher one was issued later (`reliability`, decision 7).
 
     `epoch` grows with every rebuild of the guard, `claim` with every claim of the same task.
@@ -24,8 +24,7 @@ class Token:
     claim: int
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True, gc=False):
     """Where a submission came from: the HTTP api, or one record of a topic."""
 
     kind: Literal["http", "event"]
@@ -34,16 +33,14 @@ class Origin:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(Struct, frozen=True, gc=False):
     """One reason why a submission was refused. `pointer` is an RFC 6901 JSON pointer; values are never quoted."""
 
     pointer: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """What every fact says: `id` is deterministic (see `identity`), `source` who appended it, `time` RFC 3339."""
 
     NAME: ClassVar[str] = ""
@@ -55,8 +52,7 @@ class Fact:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskAccepted(Fact):
+class TaskAccepted(Fact, frozen=True, kw_only=True, gc=False):
     """The system took the task on. The policy is resolved here, once, so that later settings cannot rewrite it."""
 
     NAME: ClassVar[str] = "TaskAccepted"
@@ -67,8 +63,7 @@ class TaskAccepted(Fact):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRejected(Fact):
+class TaskRejected(Fact, frozen=True, kw_only=True, gc=False):
     """A submission under this id was refused. Says why, never the values that were refused."""
 
     NAME: ClassVar[str] = "TaskRejected"
@@ -78,8 +73,7 @@ class TaskRejected(Fact):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskDispatched(Fact):
+class TaskDispatched(Fact, frozen=True, kw_only=True, gc=False):
     """RabbitMQ confirmed the job of this attempt. Appended after the confirm, so a start may precede it."""
 
     NAME: ClassVar[str] = "TaskDispatched"
@@ -88,8 +82,7 @@ class TaskDispatched(Fact):
     queue: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskExecutionStarted(Fact):
+class TaskExecutionStarted(Fact, frozen=True, kw_only=True, gc=False):
     """A worker holds the claim and is about to run the handler."""
 
     NAME: ClassVar[str] = "TaskExecutionStarted"
@@ -100,8 +93,7 @@ class TaskExecutionStarted(Fact):
     redelivered: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskExecutionCompleted(Fact):
+class TaskExecutionCompleted(Fact, frozen=True, kw_only=True, gc=False):
     """The handler returned. `duration_ms` is the worker's monotonic time around the handler."""
 
     NAME: ClassVar[str] = "TaskExecutionCompleted"
@@ -113,8 +105,7 @@ class TaskExecutionCompleted(Fact):
     duration_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskExecutionFailed(Fact):
+class TaskExecutionFailed(Fact, frozen=True, kw_only=True, gc=False):
     """The attempt ended without success. `counted` is false where the task is not to blame (a job came too late)."""
 
     NAME: ClassVar[str] = "TaskExecutionFailed"
@@ -129,8 +120,7 @@ class TaskExecutionFailed(Fact):
     duration_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRetryScheduled(Fact):
+class TaskRetryScheduled(Fact, frozen=True, kw_only=True, gc=False):
     """Another attempt is due. `attempt` is the next one, `not_before` in milliseconds since the epoch.
 
     `failures` is the number of attempts that counted against the policy when this was decided.
@@ -145,8 +135,7 @@ class TaskRetryScheduled(Fact):
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFailedPermanently(Fact):
+class TaskFailedPermanently(Fact, frozen=True, kw_only=True, gc=False):
     """No further attempt will be made. `attempt` is the last one."""
 
     NAME: ClassVar[str] = "TaskFailedPermanently"
@@ -155,8 +144,7 @@ class TaskFailedPermanently(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRequeued(Fact):
+class TaskRequeued(Fact, frozen=True, kw_only=True, gc=False):
     """Somebody wants a task that has failed for good to be tried again: `actor` says who, `reason` why.
 
     The only fact that opens a new attempt after TaskFailedPermanently. Which one that is, and whether there is anything
@@ -194,8 +182,7 @@ FACTS: tuple[type[AnyFact], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True, gc=False):
     """A fact as the diary holds it: its offset in the task's partition and the broker's time in milliseconds."""
 
     fact: AnyFact

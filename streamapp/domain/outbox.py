@@ -5,8 +5,10 @@ instead of a history. An entry that ended shrinks to `Closed`, which is what rec
 of a task which has failed for good keeps the entry, because TaskRequeued opens it again.
 """
 
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from streamapp.domain.facts import (
     Json,
@@ -22,8 +24,7 @@ from streamapp.domain.policy import Policy
 from streamapp.domain.progress import Progress, State, advance
 
 
-@dataclass(slots=True)
-class Open:
+class Open(Struct, gc=False):
     """A task that has not ended. Times are the broker's, in milliseconds; `offset` is the last fact folded.
 
     `changed_at` is when the state was entered; `error` and `retryable` tell of the last counted failure.
@@ -44,8 +45,7 @@ class Open:
     traceparent: str | None = None
 
 
-@dataclass(slots=True)
-class Closed:
+class Closed(Struct, gc=False):
     """A task that has ended, or facts of one that was never accepted: nothing is ever done for it.
 
     `kept` is the entry of a task that has failed permanently, as a requeue needs it; a completed one keeps nothing.

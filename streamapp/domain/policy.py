@@ -4,7 +4,8 @@ Resolved when the task is accepted and carried in TaskAccepted; every later deci
 """
 
 import hashlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "max_attempts": (1, 1_000_000),
@@ -20,8 +21,7 @@ LAST_ATTEMPT = int(BOUNDS["max_attempts"][1])
 """The highest attempt that a fact can carry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True, gc=False):
     """Seed: three attempts, exponential back-off of 1 s, 2 s (4 s if a type allows a fourth).
 
     `timeout_seconds` bounds one run of the handler. `jitter` is the largest fraction by which a delay may grow.

@@ -4,8 +4,9 @@
 duplicates and history are its callers' business (`task`, `outbox`).
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from streamapp.domain.facts import (
     AnyFact,
@@ -48,8 +49,7 @@ MAX_ATTEMPTS_REMEMBERED = 100
 """Attempts whose tokens are kept. What is told of one further back than that is an anomaly and counts no more."""
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct, gc=False):
     """State and what guards it.
 
     `tokens` is the highest token folded per attempt, `failures` what counted since the task was accepted or requeued.

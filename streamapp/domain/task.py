@@ -6,7 +6,8 @@ duplicate. What is unexpected stays in the history and is named in the anomalies
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from streamapp.domain.facts import (
     AnyFact,
@@ -40,8 +41,7 @@ MAX_ERROR_BYTES = 200
 """Pointer and message of a field error are cut to this: anybody may have a submission refused as often as they like."""
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct, gc=False):
     """One fact in a task's history. `at` is the broker's time in milliseconds."""
 
     offset: int
@@ -54,8 +54,7 @@ class Entry:
     detail: dict[str, Json] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Anomaly:
+class Anomaly(Struct, gc=False):
     """What was odd about the fact at `offset`."""
 
     offset: int
@@ -63,8 +62,7 @@ class Anomaly:
     reason: str
 
 
-@dataclass(slots=True)
-class Task:
+class Task(Struct, gc=False):
     """State with full history. `offset` is the last fact folded; `duplicates` counts facts seen again."""
 
     task_id: str

@@ -6,8 +6,10 @@ about the task.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from streamapp.domain.facts import AnyFact, TaskAccepted
 from streamapp.producer.log import FactLog, Position
@@ -82,7 +84,7 @@ def traced(log: OpenedLog, tracing: Tracing) -> FactLog:
 
 def _placed(facts: Sequence[AnyFact], spans: Sequence[Span]) -> list[AnyFact]:
     return [
-        replace(fact, traceparent=span.traceparent) if isinstance(fact, TaskAccepted) else fact
+        msgspec.structs.replace(fact, traceparent=span.traceparent) if isinstance(fact, TaskAccepted) else fact
         for fact, span in zip(facts, spans, strict=True)
     ]
 

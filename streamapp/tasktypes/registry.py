@@ -1,9 +1,10 @@
 """The registry of task types, and the policy and payload of a submission resolved against it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from streamapp.domain.errors import ConfigurationError
@@ -64,7 +65,7 @@ class Registry:
         task_type = self.types.get(type)
         policy = (task_type.policy if task_type else None) or self.default_policy
         changes = self.overrides.get(type)
-        return replace(policy, **changes) if changes else policy
+        return msgspec.structs.replace(policy, **changes) if changes else policy
 
     def check(self, task_id: str, type: str, payload: dict[str, Any]) -> dict[str, Any]:
         """`payload` as it may be recorded: checked against the type's model, sensitive fields sealed.

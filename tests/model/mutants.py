@@ -4,8 +4,9 @@ Here: those that act wrongly or decide wrongly. Of the fault study bare horizon,
 failure"), fact before publish, no return check and stale attempt accepted; the others are what its rules suggest.
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 import agents.dispatch.agent as agent_module
 import agents.dispatch.pump as pump_module

@@ -1,7 +1,8 @@
 """Broken dispatchers: those that open again what has failed for good, wrongly. See `mutants`."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 import streamapp.domain.views as views_module
 from agents.dispatch import Dispatch

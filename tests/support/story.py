@@ -1,6 +1,6 @@
 """Tells the life of one task: every call appends a fact at the next offset, a second after the last one."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from streamapp.domain.dispatch import GiveUp, ScheduleRetry
 from streamapp.domain.facts import AnyFact, Json, Origin, Recorded, Token

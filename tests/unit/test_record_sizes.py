@@ -3,9 +3,8 @@
 The facts are the largest that decode, of the characters that JSON writes longest, as a stranger could write them.
 """
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from streamapp.domain.dispatch import GiveUp
 from streamapp.domain.facts import FieldError, Recorded

@@ -6,8 +6,10 @@ the first terminal fact that counts is the end, and what contradicts is kept as 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
+
+from msgspec.structs import replace
 
 from streamapp.domain.dispatch import GiveUp, ScheduleRetry
 from streamapp.domain.facts import AnyFact, FieldError, Json, Origin, Token

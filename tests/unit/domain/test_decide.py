@@ -1,11 +1,11 @@
 """What dispatch decides about an outbox entry."""
 
 from copy import deepcopy
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamapp.domain.dispatch import (
     AwaitStart,

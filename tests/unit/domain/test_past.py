@@ -1,10 +1,9 @@
 """A task as it was: the fold of its kept history is the fold of the facts that it had then."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamapp.domain import past
 from streamapp.domain.facts import FACTS

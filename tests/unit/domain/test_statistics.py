@@ -1,9 +1,8 @@
 """Statistics: by minute, worker, kind of failure and type, bounded, and never out of step with the totals."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from streamapp.domain import failures, minutes, statistics, workers
 from streamapp.domain.facts import Recorded

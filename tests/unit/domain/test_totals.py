@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamapp.domain.progress import State
 from streamapp.domain.task import Task, apply
@@ -115,9 +116,9 @@ def test_error_types_are_bounded_in_number_and_length():
     totals, tasks = Totals(), {}
     for number in range(MAX_ERROR_TYPES + 20):
         story.failed(claim=number + 1)
-        fact = story.facts[-1].fact
-        object.__setattr__(fact, "error_type", f"E{number}-" + "x" * 5000)
-        _fold([story.facts[-1]], tasks, totals)
+        recorded = story.facts[-1]
+        odd = replace(recorded.fact, error_type=f"E{number}-" + "x" * 5000)
+        _fold([replace(recorded, fact=odd)], tasks, totals)
     assert len(totals.errors) <= MAX_ERROR_TYPES + 1
     assert totals.errors["other"] == 20
     assert max(map(len, totals.errors)) <= 200

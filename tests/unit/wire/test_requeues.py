@@ -1,9 +1,9 @@
 """Requests to requeue, from outside and as facts: every error by pointer, never a value."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from streamapp.domain.facts import TaskRequeued
 from streamapp.wire.facts import Undecodable, decode, encode

@@ -1,8 +1,9 @@
 """The scribe: who, when, and an id that is the same for the same append."""
 
-from dataclasses import replace
+import dataclasses
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from streamapp.domain.dispatch import GiveUp, ScheduleRetry
 from streamapp.domain.facts import Origin, TaskExecutionCompleted, TaskExecutionFailed, Token
@@ -63,7 +64,7 @@ def test_what_dispatch_appends_is_one_fact_a_task_an_attempt_and_a_kind():
         API.failed_permanently("t", GiveUp(2, "Boom")).id,
     }
     assert len(first) == 3
-    assert OTHER.retry_scheduled("t", replace(decision, not_before=9000), Policy()).id in first
+    assert OTHER.retry_scheduled("t", dataclasses.replace(decision, not_before=9000), Policy()).id in first
     assert API.dispatched("t", 3, "q").id not in first
 
 
