@@ -4,7 +4,9 @@
 duplicates and history are its callers' business (`task`, `outbox`).
 """
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -90,26 +92,11 @@ class Progress(Struct, gc=False):
 
 def advance(progress: Progress, fact: AnyFact) -> str | None:
     """Move `progress` by one fact, in place. Returns what is anomalous about the fact, or None."""
-    if progress.terminal:
+    if progress.state in TERMINAL:
         _note_after_end(progress, fact)
-    match fact:
-        case TaskAccepted():
-            return _accepted(progress, fact)
-        case TaskRejected():
-            return _rejected(progress)
-        case TaskRequeued():
-            odd = _requeued(progress, fact)
-        case TaskDispatched():
-            odd = _dispatched(progress, fact)
-        case TaskExecutionStarted():
-            odd = _started(progress, fact)
-        case TaskExecutionCompleted() | TaskExecutionFailed():
-            odd = _ended(progress, fact)
-        case TaskRetryScheduled():
-            odd = _retry_scheduled(progress, fact)
-        case TaskFailedPermanently():
-            odd = _failed_permanently(progress, fact)
-    if odd is None and progress.accepted_id is None:
+    kind = type(fact)
+    odd = _STEPS[kind](progress, fact)
+    if odd is None and progress.accepted_id is None and kind is not TaskRejected:
         return "a fact of a task that was never accepted"
     return odd
 
@@ -132,7 +119,7 @@ def _accepted(progress: Progress, fact: TaskAccepted) -> str | None:
     return None
 
 
-def _rejected(progress: Progress) -> str | None:
+def _rejected(progress: Progress, _: TaskRejected) -> str | None:
     if progress.accepted_id is not None:
         return "a submission under the id of an accepted task was rejected"
     if progress.state is State.UNKNOWN:
@@ -270,3 +257,16 @@ def _move(progress: Progress, attempt: int, state: State) -> None:
 
 def _forgotten(progress: Progress, attempt: int) -> bool:
     return attempt <= progress.attempt - MAX_ATTEMPTS_REMEMBERED
+
+
+_STEPS: dict[type[AnyFact], Callable[[Progress, Any], str | None]] = {
+    TaskAccepted: _accepted,
+    TaskRejected: _rejected,
+    TaskRequeued: _requeued,
+    TaskDispatched: _dispatched,
+    TaskExecutionStarted: _started,
+    TaskExecutionCompleted: _ended,
+    TaskExecutionFailed: _ended,
+    TaskRetryScheduled: _retry_scheduled,
+    TaskFailedPermanently: _failed_permanently,
+}

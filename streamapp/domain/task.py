@@ -5,7 +5,8 @@ offset were folded before and change nothing; a fact whose id is already in the 
 duplicate. What is unexpected stays in the history and is named in the anomalies.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -26,7 +27,7 @@ from streamapp.domain.facts import (
 )
 from streamapp.domain.outcome import cut
 from streamapp.domain.policy import Policy
-from streamapp.domain.progress import Progress, State, advance
+from streamapp.domain.progress import TERMINAL, Progress, State, advance
 
 MAX_HISTORY = 200
 """Facts kept per task. Far above what policies ask for; what a flood of strange facts adds is counted, not kept."""
@@ -114,33 +115,33 @@ def apply(task: Task, recorded: Recorded) -> None:
     if recorded.offset <= task.offset:
         return
     task.offset = recorded.offset
-    fact = recorded.fact
+    fact, progress = recorded.fact, task.progress
+    kind = type(fact)
     if _seen(task, fact):
         task.duplicates += 1
         return
-    accepted = task.progress.accepted_id is not None
-    was_terminal = task.progress.terminal
-    before = (task.progress.state, task.progress.attempt)
-    odd = advance(task.progress, fact)
-    moved = (task.progress.state, task.progress.attempt) != before
+    accepted = progress.accepted_id is not None
+    state, attempt = progress.state, progress.attempt
+    odd = advance(progress, fact)
+    moved = progress.state is not state or progress.attempt != attempt
     if len(task.history) >= MAX_HISTORY:
         task.dropped += 1
     else:
-        task.history.append(_entry(recorded, task.progress.attempt if moved else None))
+        task.history.append(_entry(recorded, progress.attempt if moved else None))
         if odd is not None:
             task.anomalies.append(Anomaly(recorded.offset, fact.NAME, odd))
     if isinstance(fact, TaskAccepted) and not accepted:
         task.type, task.payload, task.policy, task.origin = fact.type, fact.payload, fact.policy, fact.origin
         task.accepted_at = recorded.at
-    if task.progress.terminal and not was_terminal:
+    if progress.state in TERMINAL and state not in TERMINAL:
         task.ended_at = recorded.at
         if isinstance(fact, TaskExecutionCompleted):
             task.result = fact.result
-    if isinstance(fact, TaskRequeued) and moved:
+    if kind is TaskRequeued and moved:
         task.ended_at, task.not_before = None, recorded.at
     elif isinstance(fact, TaskRetryScheduled) and moved:
         task.not_before = fact.not_before
-    elif task.progress.state is not State.RETRY_SCHEDULED:
+    elif progress.state is not State.RETRY_SCHEDULED:
         task.not_before = None
 
 
@@ -160,38 +161,59 @@ def _entry(recorded: Recorded, opened: int | None) -> Entry:
 
 def _detail(fact: AnyFact) -> dict[str, Json]:
     """What a reader of the history wants to know beyond attempt and worker. Payload and result stand in the task."""
-    match fact:
-        case TaskAccepted():
-            return {"type": fact.type, "origin": fact.origin.kind}
-        case TaskRejected():
-            errors = [
-                {"pointer": cut(error.pointer, MAX_ERROR_BYTES), "message": cut(error.message, MAX_ERROR_BYTES)}
-                for error in fact.errors[:MAX_DETAIL_ERRORS]
-            ]
-            return {"reason": cut(fact.reason, MAX_DETAIL_BYTES), "errors": errors, "origin": fact.origin.kind}
-        case TaskDispatched():
-            return {"queue": fact.queue}
-        case TaskExecutionStarted():
-            return {"epoch": fact.token.epoch, "claim": fact.token.claim, "redelivered": fact.redelivered}
-        case TaskExecutionCompleted():
-            return {"epoch": fact.token.epoch, "claim": fact.token.claim, "durationMs": fact.duration_ms}
-        case TaskExecutionFailed():
-            return {
-                "epoch": fact.token.epoch,
-                "claim": fact.token.claim,
-                "durationMs": fact.duration_ms,
-                "errorType": cut(fact.error_type, MAX_DETAIL_BYTES),
-                "message": cut(fact.message, MAX_DETAIL_BYTES),
-                "retryable": fact.retryable,
-                "counted": fact.counted,
-            }
-        case TaskRetryScheduled():
-            reason = cut(fact.reason, MAX_DETAIL_BYTES)
-            return {"notBefore": fact.not_before, "reason": reason, "failures": fact.failures}
-        case TaskFailedPermanently():
-            return {"reason": cut(fact.reason, MAX_DETAIL_BYTES)}
-        case TaskRequeued():
-            return {"actor": cut(fact.actor, MAX_DETAIL_BYTES), "reason": cut(fact.reason, MAX_DETAIL_BYTES)}
+    return _DETAILS[type(fact)](fact)
+
+
+def _detail_of_accepted(fact: TaskAccepted) -> dict[str, Json]:
+    return {"type": fact.type, "origin": fact.origin.kind}
+
+
+def _detail_of_rejected(fact: TaskRejected) -> dict[str, Json]:
+    errors = [
+        {"pointer": cut(error.pointer, MAX_ERROR_BYTES), "message": cut(error.message, MAX_ERROR_BYTES)}
+        for error in fact.errors[:MAX_DETAIL_ERRORS]
+    ]
+    return {"reason": cut(fact.reason, MAX_DETAIL_BYTES), "errors": errors, "origin": fact.origin.kind}
+
+
+def _detail_of_failed(fact: TaskExecutionFailed) -> dict[str, Json]:
+    return {
+        "epoch": fact.token.epoch,
+        "claim": fact.token.claim,
+        "durationMs": fact.duration_ms,
+        "errorType": cut(fact.error_type, MAX_DETAIL_BYTES),
+        "message": cut(fact.message, MAX_DETAIL_BYTES),
+        "retryable": fact.retryable,
+        "counted": fact.counted,
+    }
+
+
+def _detail_of_retry_scheduled(fact: TaskRetryScheduled) -> dict[str, Json]:
+    return {"notBefore": fact.not_before, "reason": cut(fact.reason, MAX_DETAIL_BYTES), "failures": fact.failures}
+
+
+_DETAILS: dict[type[AnyFact], Callable[[Any], dict[str, Json]]] = {
+    TaskAccepted: _detail_of_accepted,
+    TaskRejected: _detail_of_rejected,
+    TaskDispatched: lambda fact: {"queue": fact.queue},
+    TaskExecutionStarted: lambda fact: {
+        "epoch": fact.token.epoch,
+        "claim": fact.token.claim,
+        "redelivered": fact.redelivered,
+    },
+    TaskExecutionCompleted: lambda fact: {
+        "epoch": fact.token.epoch,
+        "claim": fact.token.claim,
+        "durationMs": fact.duration_ms,
+    },
+    TaskExecutionFailed: _detail_of_failed,
+    TaskRetryScheduled: _detail_of_retry_scheduled,
+    TaskFailedPermanently: lambda fact: {"reason": cut(fact.reason, MAX_DETAIL_BYTES)},
+    TaskRequeued: lambda fact: {
+        "actor": cut(fact.actor, MAX_DETAIL_BYTES),
+        "reason": cut(fact.reason, MAX_DETAIL_BYTES),
+    },
+}
 
 
 def _copy(task: Task) -> Task:

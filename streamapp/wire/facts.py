@@ -24,7 +24,11 @@ class Undecodable(ValueError):
 
 
 _WITH_CONTENT = (schema.Accepted, schema.Completed)
-_envelope = msgspec.json.Decoder(schema.Envelope)
+_TYPE = b'"type":"'
+_TYPE_IS_WITHIN = 120
+"""Bytes in which `encode` has come to the type."""
+
+_envelope = msgspec.json.Decoder(schema.Envelope[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,7 +42,7 @@ def encode(fact: AnyFact) -> tuple[bytes, bytes]:
         fact.task_id,
         fact.time,
         "application/json",
-        msgspec.Raw(_encode(_to_struct(fact))),
+        _to_struct(fact),
         fact.traceparent,
     )
     return fact.task_id.encode(), _encode(envelope)
@@ -54,38 +58,55 @@ def decode(key: bytes | None, value: bytes | None) -> AnyFact:
     if value is None:
         raise Undecodable("no value")
     try:
-        envelope = _envelope.decode(value)
-        reader = _READERS.get(envelope.type)
-        if envelope.specversion != SPECVERSION:
-            raise Undecodable("not CloudEvents 1.0")
-        if reader is None:
-            raise Undecodable("unknown fact type")
+        envelope, build = _read(value)
+        data: Any = envelope.data
         if key != envelope.subject.encode():
             raise Undecodable("the key is not the subject")
-        decoder, build = reader
-        data = decoder.decode(envelope.data)
         if data.task_id != envelope.subject:
             raise Undecodable("data.taskId is not the subject")
-        head = {
-            "task_id": envelope.subject,
-            "id": envelope.id,
-            "source": envelope.source,
-            "time": envelope.time,
-            "traceparent": envelope.traceparent,
-        }
         if len(key) > schema.MAX_ID_BYTES:
             raise Undecodable(f"the task id is longer than {schema.MAX_ID_BYTES} bytes")
         if isinstance(data, schema.Accepted) and len(data.task_type.encode()) > schema.MAX_ID_BYTES:
             raise Undecodable(f"the task type is longer than {schema.MAX_ID_BYTES} bytes")
-        if isinstance(data, _WITH_CONTENT) and json.too_deep(bytes(envelope.data), _content(data)):
+        if isinstance(data, _WITH_CONTENT) and json.too_deep(value, _content(data)):
             raise Undecodable(f"nested deeper than {json.MAX_DEPTH} levels")
-        return build(head, data)
+        return build(envelope, data)
     except msgspec.MsgspecError as error:
         raise Undecodable(str(error)) from None
     except UnicodeError:
         raise Undecodable("not UTF-8") from None
     except RecursionError:
         raise Undecodable("nested too deep to be read") from None
+
+
+def _read(value: bytes) -> tuple[schema.Envelope[Any], Callable[[Any, Any], AnyFact]]:
+    """The envelope with what is in it, and who makes a fact of both.
+
+    What `encode` has written tells its type near its beginning, and is read in one go. Anything else, and whatever is
+    wrong, is read in two steps.
+    """
+    begin = value.find(_TYPE, 0, _TYPE_IS_WITHIN) + len(_TYPE)
+    expected = _WHOLE.get(value[begin : value.find(b'"', begin)])
+    if expected is not None:
+        name, decoder, build = expected
+        try:
+            whole = decoder.decode(value)
+        except msgspec.MsgspecError:
+            return _read_in_steps(value)
+        if whole.type == name and whole.specversion == SPECVERSION:
+            return whole, build
+    return _read_in_steps(value)
+
+
+def _read_in_steps(value: bytes) -> tuple[schema.Envelope[Any], Callable[[Any, Any], AnyFact]]:
+    envelope = _envelope.decode(value)
+    reader = _READERS.get(envelope.type)
+    if envelope.specversion != SPECVERSION:
+        raise Undecodable("not CloudEvents 1.0")
+    if reader is None:
+        raise Undecodable("unknown fact type")
+    decoder, build = reader
+    return msgspec.structs.replace(envelope, data=decoder.decode(envelope.data)), build
 
 
 def _content(data: schema.Accepted | schema.Completed) -> Any:
@@ -175,28 +196,67 @@ def _to_struct(fact: AnyFact) -> schema.Struct:
 
 def _read_accepted(head: Any, data: schema.Accepted) -> AnyFact:
     policy, origin = _policy(data.policy), _origin(data.origin)
-    return domain.TaskAccepted(**head, type=data.task_type, payload=data.payload, policy=policy, origin=origin)
+    return domain.TaskAccepted(
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
+        type=data.task_type,
+        payload=data.payload,
+        policy=policy,
+        origin=origin,
+    )
 
 
 def _read_rejected(head: Any, data: schema.Rejected) -> AnyFact:
     errors = tuple(FieldError(error.pointer, error.message) for error in data.errors)
-    return domain.TaskRejected(**head, reason=data.reason, errors=errors, origin=_origin(data.origin))
+    return domain.TaskRejected(
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
+        reason=data.reason,
+        errors=errors,
+        origin=_origin(data.origin),
+    )
 
 
 def _read_dispatched(head: Any, data: schema.Dispatched) -> AnyFact:
-    return domain.TaskDispatched(**head, attempt=data.attempt, queue=data.queue)
+    return domain.TaskDispatched(
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
+        attempt=data.attempt,
+        queue=data.queue,
+    )
 
 
 def _read_started(head: Any, data: schema.Started) -> AnyFact:
     token = _token(data.token)
     return domain.TaskExecutionStarted(
-        **head, attempt=data.attempt, worker=data.worker_id, token=token, redelivered=data.redelivered
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
+        attempt=data.attempt,
+        worker=data.worker_id,
+        token=token,
+        redelivered=data.redelivered,
     )
 
 
 def _read_completed(head: Any, data: schema.Completed) -> AnyFact:
     return domain.TaskExecutionCompleted(
-        **head,
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
         attempt=data.attempt,
         worker=data.worker_id,
         token=_token(data.token),
@@ -207,7 +267,11 @@ def _read_completed(head: Any, data: schema.Completed) -> AnyFact:
 
 def _read_failed(head: Any, data: schema.Failed) -> AnyFact:
     return domain.TaskExecutionFailed(
-        **head,
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
         attempt=data.attempt,
         worker=data.worker_id,
         token=_token(data.token),
@@ -221,7 +285,11 @@ def _read_failed(head: Any, data: schema.Failed) -> AnyFact:
 
 def _read_retry_scheduled(head: Any, data: schema.RetryScheduled) -> AnyFact:
     return domain.TaskRetryScheduled(
-        **head,
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
         attempt=data.attempt,
         not_before=data.not_before,
         reason=data.reason,
@@ -231,21 +299,42 @@ def _read_retry_scheduled(head: Any, data: schema.RetryScheduled) -> AnyFact:
 
 
 def _read_failed_permanently(head: Any, data: schema.FailedPermanently) -> AnyFact:
-    return domain.TaskFailedPermanently(**head, attempt=data.attempt, reason=data.reason)
+    return domain.TaskFailedPermanently(
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
+        attempt=data.attempt,
+        reason=data.reason,
+    )
 
 
 def _read_requeued(head: Any, data: schema.Requeued) -> AnyFact:
-    return domain.TaskRequeued(**head, actor=data.actor, reason=data.reason)
+    return domain.TaskRequeued(
+        task_id=head.subject,
+        id=head.id,
+        source=head.source,
+        time=head.time,
+        traceparent=head.traceparent,
+        actor=data.actor,
+        reason=data.reason,
+    )
 
 
-_READERS: dict[str, tuple[Any, Callable[[Any, Any], AnyFact]]] = {
-    "TaskAccepted": (msgspec.json.Decoder(schema.Accepted), _read_accepted),
-    "TaskRejected": (msgspec.json.Decoder(schema.Rejected), _read_rejected),
-    "TaskDispatched": (msgspec.json.Decoder(schema.Dispatched), _read_dispatched),
-    "TaskExecutionStarted": (msgspec.json.Decoder(schema.Started), _read_started),
-    "TaskExecutionCompleted": (msgspec.json.Decoder(schema.Completed), _read_completed),
-    "TaskExecutionFailed": (msgspec.json.Decoder(schema.Failed), _read_failed),
-    "TaskRetryScheduled": (msgspec.json.Decoder(schema.RetryScheduled), _read_retry_scheduled),
-    "TaskFailedPermanently": (msgspec.json.Decoder(schema.FailedPermanently), _read_failed_permanently),
-    "TaskRequeued": (msgspec.json.Decoder(schema.Requeued), _read_requeued),
+_BUILDERS: dict[str, tuple[Any, Callable[[Any, Any], AnyFact]]] = {
+    "TaskAccepted": (schema.Accepted, _read_accepted),
+    "TaskRejected": (schema.Rejected, _read_rejected),
+    "TaskDispatched": (schema.Dispatched, _read_dispatched),
+    "TaskExecutionStarted": (schema.Started, _read_started),
+    "TaskExecutionCompleted": (schema.Completed, _read_completed),
+    "TaskExecutionFailed": (schema.Failed, _read_failed),
+    "TaskRetryScheduled": (schema.RetryScheduled, _read_retry_scheduled),
+    "TaskFailedPermanently": (schema.FailedPermanently, _read_failed_permanently),
+    "TaskRequeued": (schema.Requeued, _read_requeued),
+}
+_READERS = {name: (msgspec.json.Decoder(data), build) for name, (data, build) in _BUILDERS.items()}
+_WHOLE = {
+    name.encode(): (name, msgspec.json.Decoder(schema.Envelope[data]), build)  # type: ignore[valid-type]
+    for name, (data, build) in _BUILDERS.items()
 }

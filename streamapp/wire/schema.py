@@ -3,7 +3,7 @@
 Read and written by `facts` alone. A record that breaks a bound is no fact; what streamapp writes keeps them.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,7 @@ MAX_ACTOR_BYTES = 200
 MAX_REASON_BYTES = 1000
 """Who requeues, and why: at most so many UTF-8 bytes, without control characters; both are shown to people."""
 
+Data = TypeVar("Data")
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Text = Annotated[str, Meta(max_length=100_000)]
@@ -153,8 +154,8 @@ class Requeued(Struct):
     reason: Annotated[str, Meta(min_length=1, max_length=MAX_REASON_BYTES, pattern=_PLAIN)]
 
 
-class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The CloudEvent around the data of any fact."""
+class Envelope(msgspec.Struct, Generic[Data], frozen=True, omit_defaults=True):
+    """The CloudEvent around the data of any fact: as bytes still, or as what they say."""
 
     specversion: str
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -163,5 +164,5 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     subject: Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES)]
     time: Annotated[str, Meta(max_length=64)]
     datacontenttype: str
-    data: msgspec.Raw
+    data: Data
     traceparent: Annotated[str, Meta(max_length=200)] | None = None
