@@ -11,20 +11,26 @@ import click
 
 from streamapp.clock import SystemClock, milliseconds_of, rfc3339
 
+MOST_SECONDS = 100 * 365 * 86_400.0
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,3})?)([smhd]?)")
 
 
 class Duration(click.ParamType):
-    """Seconds, or a number with s, m, h or d."""
+    """Seconds, or a number with s, m, h or d; at most `most` seconds."""
 
     name = "DURATION"
+
+    def __init__(self, most: float = MOST_SECONDS) -> None:
+        self._most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
         seconds = seconds_of(str(value))
         if seconds is None:
             self.fail(f"{value!r} is no duration, such as 90, 15m, 2h or 7d", param, ctx)
+        if seconds > self._most:
+            self.fail(f"{value!r} is longer than {span(round(self._most * 1000))}", param, ctx)
         return seconds
 
 
@@ -49,7 +55,7 @@ def seconds_of(text: str) -> float | None:
     """Seconds of a duration; None if it is none, or longer than a hundred years."""
     found = _DURATION.fullmatch(text)
     seconds = math.inf if found is None else float(found[1]) * _UNITS[found[2]]
-    return seconds if seconds <= 100 * 365 * 86_400 else None
+    return seconds if seconds <= MOST_SECONDS else None
 
 
 def number(seconds: float) -> str:

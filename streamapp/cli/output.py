@@ -50,7 +50,7 @@ def show(shown: RenderableType) -> None:
     if console.is_terminal:
         console.print(shown)
     else:
-        console.print(shown, width=WIDE, crop=False)
+        Console(file=console.file, width=WIDE, highlight=False).print(shown)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -21,7 +21,8 @@ def table(*columns: str, folded: tuple[str, ...] = ()) -> Table:
     """A table without lines. In a narrow terminal the columns `folded` are wrapped and never cut."""
     made = Table(box=None, pad_edge=False)
     for name in columns:
-        made.add_column(name, overflow="fold" if name in folded else "ellipsis", no_wrap=name not in folded)
+        fold = name in folded
+        made.add_column(name, overflow="fold" if fold else "ellipsis", no_wrap=not fold, min_width=8 if fold else None)
     return made
 
 
@@ -117,7 +118,7 @@ def _error(task: dict[str, Any]) -> str | None:
 
 def _ago(view: View, moment: str) -> str:
     ago = between(moment, view["asOf"])
-    return f"{moment} ({ago} ago)" if ago else moment
+    return f"{ago} ago" if ago else moment
 
 
 def milliseconds(value: int | None) -> str:

@@ -22,7 +22,7 @@ DEFAULT_TASKS, MOST_TASKS = 50, 100_000
 MOST_WAIT_SECONDS = 60.0
 
 wait_option = click.option(
-    "--wait", type=click.FloatRange(0, MOST_WAIT_SECONDS), metavar="SECONDS", help="Wait so long for it to end."
+    "--wait", type=Duration(MOST_WAIT_SECONDS), metavar="SECONDS", help="Wait so long for it to end, at most 60."
 )
 at_option = click.option("--at", metavar="TIME|P:O", help="As it was then: RFC 3339, or PARTITION:OFFSET of a fact.")
 position_option = click.option(
@@ -113,9 +113,9 @@ def list_tasks(
 
 @task.command()
 @click.argument("task_id", metavar="[TASKID]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print each fact as one line of JSON.")
+@click.option("--json", "as_lines", is_flag=True, help="Print each fact as one line of JSON, and nothing else.")
 @answered
-def watch(task_id: str | None, as_json: bool) -> None:
+def watch(task_id: str | None, as_lines: bool) -> None:
     """Print facts as they come: with a TASKID its facts until it has ended, else every fact until Ctrl-C.
 
     Exit code of one task: 0 if it has completed; 1 if it failed for good, was rejected, stays unknown, or you ended it
@@ -123,7 +123,7 @@ def watch(task_id: str | None, as_json: bool) -> None:
     """
     from streamapp.cli.facts_live import OneTask, watch_all
 
-    tell: Callable[[dict[str, Any]], None] = emit_line if as_json else _print_event if task_id is None else _print_fact
+    tell: Callable[[dict[str, Any]], None] = emit_line if as_lines else _print_event if task_id is None else _print_fact
     settings = load()
     try:
         if task_id is None:
@@ -132,7 +132,7 @@ def watch(task_id: str | None, as_json: bool) -> None:
         state = wait_for(OneTask(settings, task_id, tell, say).watch())
     except KeyboardInterrupt:
         raise SystemExit(OK if task_id is None else NOT_WELL) from None
-    if not as_json:
+    if not as_lines:
         say(f"{task_id}: {state}")
     raise SystemExit(OK if state == State.COMPLETED else NOT_WELL)
 
