@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from streamapp.domain.policy import Policy
+from streamapp.wire.json import MAX_DEPTH
 from tests.support.story import Story
 from tests.unit.cli.conftest import Operator
 
@@ -142,7 +143,7 @@ async def test_a_task_may_have_any_name(operator: Operator, task_id: str) -> Non
 
 async def test_a_payload_as_deep_as_is_accepted_is_shown(operator: Operator) -> None:
     payload: Any = {}
-    for _ in range(62):
+    for _ in range(MAX_DEPTH - 1):
         payload = {"a": payload}
     story = Story("deep")
     story.accepted(payload)
