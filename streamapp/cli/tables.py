@@ -55,16 +55,16 @@ def tasks(view: View) -> RenderableType:
     made = table("changed", "task", "state", "attempt", "type", "worker", "error", folded=("task", "worker"))
     for task in view["tasks"]:
         state = f"{task['state']}{' overdue' if task['overdue'] else ''}{' odd' if task['anomalies'] else ''}"
-        row(made, task["changedAt"], task["taskId"], state, task["attempt"], task["type"], task["worker"], _error(task))
+        changed = _ago(view, task["changedAt"])
+        row(made, changed, task["taskId"], state, task["attempt"], task["type"], task["worker"], _error(task))
     return Group(made, plain(f"{len(view['tasks'])} tasks"), *limits(view))
 
 
 def stuck(view: View) -> RenderableType:
     """Tasks of which something should have happened by now."""
-    made = table("task", "state", "attempt", "type", "due by", "why", folded=("task", "why"))
+    made = table("task", "state", "attempt", "type", "why", folded=("task", "why"))
     for task in view["tasks"]:
-        due = task["expected"]["by"]
-        row(made, task["taskId"], task["state"], task["attempt"], task["type"], due, task["why"])
+        row(made, task["taskId"], task["state"], task["attempt"], task["type"], task["why"])
     number = len(view["tasks"])
     return Group(*([made] if number else []), plain(f"{number or 'no'} tasks are stuck"), *limits(view))
 
@@ -73,7 +73,7 @@ def failures(view: View) -> RenderableType:
     """Failures by type and error, most frequent first."""
     made = table("count", "for good", "type", "error", "last", "examples", "last message", folded=("examples",))
     for one in view["failures"]:
-        figures = (one["count"], one["permanent"], one["type"], one["errorType"], one["lastAt"])
+        figures = (one["count"], one["permanent"], one["type"], one["errorType"], _ago(view, one["lastAt"]))
         row(made, *figures, ", ".join(one["examples"]), one["lastMessage"])
     kinds = len(view["failures"])
     return Group(*([made] if kinds else []), plain(f"{kinds or 'no'} kinds of failures"), *limits(view))
@@ -83,7 +83,7 @@ def workers(view: View) -> RenderableType:
     """Workers, last seen first; with what Redis and RabbitMQ say, if they were asked."""
     told = view.get("live")
     there = None if told is None else {item["worker"]: item for item in told["registered"]}
-    names = ["worker", "last seen", "started", "completed", "failed", "failure rate", "per minute", "running"]
+    names = ["worker", "last seen", "started", "completed", "failed", "fail rate", "per min", "running"]
     made = table(*names, *([] if there is None else ["registered"]), folded=("worker", "running"))
     for one in view["workers"]:
         figures = (one["worker"], _ago(view, one["lastSeenAt"]), one["started"], one["completed"], one["failed"])

@@ -48,7 +48,7 @@ def answered(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return reported(command)(*args, **kwargs)
         except Refused as refused:
-            if kwargs.get("as_json"):
+            if kwargs.get("as_json") or kwargs.get("form") == "json":
                 emit(refused.problem)
             else:
                 print_problem(refused.problem)

@@ -5,17 +5,23 @@ In: how to ask, how to draw, how well an answer is. Out: text on the terminal an
 
 import time
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import click
 from rich.console import Group, RenderableType
+from rich.segment import Segment, SegmentLines
 
 from streamapp.cli import output
 from streamapp.cli.output import OK, emit
 from streamapp.cli.views import Refused, View
 from streamapp.domain.errors import Unavailable
 
+if TYPE_CHECKING:
+    from rich.live import Live
+
 EVERY_SECONDS = 2.0
+END_LINES = 6
+"""Of what a terminal has no room for these last lines are shown in any case."""
 
 watch_option = click.option("--watch", is_flag=True, help="Show it again every 2 seconds, until Ctrl-C.")
 
@@ -25,6 +31,22 @@ class Picture(Protocol):
 
     def update(self, renderable: RenderableType, /, *, refresh: bool = False) -> None:
         """Show this from now on."""
+
+
+class Screen:
+    """The terminal, as long as it is watched. Of what is too long the end is kept: it says what is not known."""
+
+    def __init__(self, live: "Live") -> None:
+        self._live = live
+
+    def update(self, renderable: RenderableType, /, *, refresh: bool = False) -> None:
+        """Show it instead of what was there."""
+        lines = output.console.render_lines(renderable, pad=False)
+        if (surplus := len(lines) - output.console.height) > 0:
+            behind = len(lines) - END_LINES
+            notice = [Segment(f"… {surplus + 1} lines have no room here")]
+            lines = [*lines[: behind - surplus - 1], notice, *lines[behind:]]
+        self._live.update(SegmentLines(lines, new_lines=True), refresh=refresh)
 
 
 class Printed:
@@ -69,7 +91,7 @@ def _follow(look: Callable[[], View], draw: Callable[[View], RenderableType], vi
         from rich.live import Live  # only who watches on a terminal needs it
 
         with Live(console=output.console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
-            _refresh(live, look, draw, view)
+            _refresh(Screen(live), look, draw, view)
     except KeyboardInterrupt:
         return
 

@@ -3,6 +3,7 @@
 The topic is read in `tests/integration/test_commands.py`; here the facts of the span are told to the view.
 """
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -108,6 +109,8 @@ async def test_a_topic_that_cannot_be_read_is_told(operator: Operator, monkeypat
     result = await operator.run("outage", *SPAN, code=1)
     assert "The facts cannot be read now: Kafka is away" in result.stderr
     assert (await operator.document("outage", *SPAN, code=1))["type"] == "/problems/topic-unreadable"
+    text = await operator.text("outage", *SPAN, "--format", "json", code=1)
+    assert json.loads(text)["type"] == "/problems/topic-unreadable"
 
 
 async def test_texts_of_somebody_else_mean_themselves_in_markdown(operator: Operator, told: list[Recorded]) -> None:

@@ -160,6 +160,26 @@ async def test_watch_on_a_terminal_uses_a_screen_of_its_own(
     assert "12 tasks are stuck" in text
 
 
+async def test_what_is_not_known_is_told_on_a_screen_too_small(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(_: float) -> None:
+        raise KeyboardInterrupt
+
+    operator.made.processes[0].assigned = {}
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+    small = Console(highlight=False, force_terminal=True, width=100, height=12)
+    monkeypatch.setattr(output, "console", small)
+    text = await operator.text("task", "list", "--all", "--watch")
+    tasks = len((await operator.view("/v1/tasks?limit=500"))["tasks"])
+    shown = text.split("\x1b[H")[-1].split("\x1b[?1049l")[0]
+    assert len(shown.splitlines()) <= 12
+    assert "nothing is known of partitions 1, 3 now" in shown
+    assert f"{tasks} tasks" in shown
+    assert f"… {tasks + 3 - 12 + 1} lines have no room here" in shown
+    assert "state" in shown
+
+
 async def test_names_are_folded_and_not_cut_in_a_narrow_terminal(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
