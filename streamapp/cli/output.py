@@ -42,7 +42,7 @@ def emit_line(document: Any) -> None:
 
 def say(message: str) -> None:
     """Tell a person what happens, on standard error, so that output can be piped."""
-    errors.print(_lines(message), markup=False)
+    errors.print(_lines(message), markup=False, soft_wrap=True)
 
 
 def show(shown: RenderableType) -> None:
@@ -61,9 +61,9 @@ def fail(message: str, code: int) -> NoReturn:
 
 def print_problem(problem: Any) -> None:
     """Say what an answer of the api or the diary says is wrong."""
-    errors.print(_lines(f"{problem.get('title')}: {problem.get('detail')}"), markup=False)
+    errors.print(_lines(f"{problem.get('title')}: {problem.get('detail')}"), markup=False, soft_wrap=True)
     for item in problem.get("errors", []):
-        errors.print(_lines(f"  {item.get('pointer')}: {item.get('detail')}"), markup=False)
+        errors.print(_lines(f"  {item.get('pointer')}: {item.get('detail')}"), markup=False, soft_wrap=True)
 
 
 def harmless(text: str) -> str:

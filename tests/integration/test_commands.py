@@ -1,6 +1,7 @@
 """The operators' commands as processes, asked about real roles on real brokers."""
 
 import asyncio
+import itertools
 import json
 import signal
 import sys
@@ -155,6 +156,7 @@ async def watching(place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
 async def test_everything_is_watched_while_the_diary_dies_and_comes_back(place: Place) -> None:
     told: list[dict[str, Any]] = []
     said: list[str] = []
+    numbers = itertools.count()
 
     async def read(stream: asyncio.StreamReader | None, take: Any) -> None:
         assert stream is not None
@@ -165,8 +167,8 @@ async def test_everything_is_watched_while_the_diary_dies_and_comes_back(place: 
         return sorted(line["fact"] for line in told if line["taskId"] == task_id)
 
     async def seen() -> bool:
-        await place.submit("before")  # once more is a fact once more, until somebody watches
-        return bool(facts("before"))
+        await place.submit(f"before-{next(numbers)}")  # those that are told before somebody watches are not seen
+        return bool(told)
 
     async with watching(place) as process:
         reading = asyncio.gather(

@@ -98,7 +98,7 @@ async def test_wrong_use(operator: Operator, options: list[str]) -> None:
 
 async def test_what_the_view_refuses_is_printed_and_wrong(operator: Operator) -> None:
     result = await operator.run("task", "list", "--cursor", "forged", code=2)
-    assert "A parameter is not what this view reads: cursor has to be" in " ".join(result.stderr.split())
+    assert "A parameter is not what this view reads: cursor has to be" in result.stderr
     assert result.stdout == ""
     problem = await operator.document("task", "list", "--cursor", "forged", code=2)
     assert (problem["status"], problem["type"]) == (400, "/problems/invalid-parameter")
