@@ -24,6 +24,9 @@ from tests.support.waiting import until
 from tests.unit.cli.conftest import Operator
 
 Json = dict[str, Any]
+PATIENCE = 60.0
+"""Seconds: a process of its own starts slowly where much else runs."""
+
 NAMES = ["TaskAccepted", "TaskDispatched", "TaskExecutionStarted", "TaskExecutionCompleted"]
 
 
@@ -39,10 +42,10 @@ class Seen:
         return [fact["fact"] for fact in self.facts]
 
     async def reaches(self, number: int) -> None:
-        await until(lambda: len(self.facts) >= number, 10, f"{number} facts are told")
+        await until(lambda: len(self.facts) >= number, PATIENCE, f"{number} facts are told")
 
     async def hears(self, text: str, times: int = 1) -> None:
-        await until(lambda: sum(text in line for line in self.said) >= times, 10, f"{text!r} is said")
+        await until(lambda: sum(text in line for line in self.said) >= times, PATIENCE, f"{text!r} is said")
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ async def watching(task_id: str | None) -> AsyncIterator[tuple[Seen, "asyncio.Ta
 
 async def joined(operator: Operator) -> None:
     """The stream is open, and relayed from the other process."""
-    await until(lambda: all(process.diary.events._watchers for process in operator.made.processes), 10)
+    await until(lambda: all(process.diary.events._watchers for process in operator.made.processes), PATIENCE)
 
 
 def steps(task_id: str) -> list[Any]:
@@ -91,7 +94,7 @@ async def test_facts_of_one_task_until_it_has_completed(point: Operator, task_id
         for number, fact in enumerate(facts[1:], 2):
             await point.made.tell([*steps(f"other-{number}"), fact])
             await seen.reaches(number)
-        assert await asyncio.wait_for(work, 10) == "COMPLETED"
+        assert await asyncio.wait_for(work, PATIENCE) == "COMPLETED"
         assert seen.names == NAMES
         assert {fact["taskId"] for fact in seen.facts} == {task_id}
         assert seen.said == []
@@ -117,7 +120,7 @@ async def test_a_task_that_is_not_known_yet_is_waited_for(point: Operator) -> No
         await seen.hears("does not know this task yet")
         await joined(point)
         await point.made.tell(steps("new"))
-        assert await asyncio.wait_for(work, 10) == "COMPLETED"
+        assert await asyncio.wait_for(work, PATIENCE) == "COMPLETED"
         assert seen.names == NAMES
 
 
@@ -125,7 +128,7 @@ async def test_a_task_that_stays_unknown_is_a_problem(point: Operator, monkeypat
     monkeypatch.setattr(facts_live, "UNKNOWN_SECONDS", 0.2)
     async with watching("nobody") as (_, work):
         with pytest.raises(Refused, match="Task unknown"):
-            await asyncio.wait_for(work, 10)
+            await asyncio.wait_for(work, PATIENCE)
     result = await point.run("task", "watch", "nobody", code=1)
     assert "Task unknown" in result.stderr
     assert result.stdout == ""
@@ -147,7 +150,7 @@ async def test_one_task_while_the_diary_goes_away_and_comes_back(point: Operator
         await asyncio.sleep(0.2)
         assert not work.done()
         await point.proxy.start()
-        assert await asyncio.wait_for(work, 10) == "COMPLETED"
+        assert await asyncio.wait_for(work, PATIENCE) == "COMPLETED"
         assert seen.names == NAMES
         assert [line for line in seen.said if "gone away" in line] == seen.said[:1]
         assert f"the diary is back; going on behind {place}" in seen.said[1]
@@ -170,7 +173,7 @@ async def test_what_the_stream_does_not_tell_is_found_all_the_same(
     async with watching("quiet") as (seen, work):
         await seen.reaches(1)
         await point.made.tell(facts[1:])
-        assert await asyncio.wait_for(work, 10) == "COMPLETED"
+        assert await asyncio.wait_for(work, PATIENCE) == "COMPLETED"
         assert seen.names == NAMES
 
 
@@ -257,13 +260,13 @@ async def test_ctrl_c_ends_it_cleanly(operator: Operator, arguments: tuple[str, 
     if arguments == ("hostile",):
         await operator.made.tell(story.facts)
     async with process(operator, *arguments) as made:
-        await asyncio.wait_for(joined(operator), 30)
+        await joined(operator)
         if arguments != ("hostile",):
             await operator.made.tell(story.facts)
         assert made.stdout is not None
-        lines = [(await asyncio.wait_for(made.stdout.readline(), 30)).decode() for _ in range(2)]
+        lines = [(await asyncio.wait_for(made.stdout.readline(), PATIENCE)).decode() for _ in range(2)]
         made.send_signal(signal.SIGINT)
-        out, err = await asyncio.wait_for(made.communicate(), 30)
+        out, err = await asyncio.wait_for(made.communicate(), PATIENCE)
         assert (made.returncode, out, err) == (code, b"", b"")
         assert not any("\x1b" in line for line in lines)
         read: Callable[[str], Any] = json.loads if arguments == ("--json",) else str
