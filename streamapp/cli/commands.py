@@ -12,19 +12,20 @@ from rich.table import Table
 from streamapp import settings as settings_module
 from streamapp.cli import client, output
 from streamapp.cli.audit import audit
-from streamapp.cli.history import render
 from streamapp.cli.installation import Installation
+from streamapp.cli.live import live
+from streamapp.cli.outage import outage
 from streamapp.cli.output import NOT_WELL, OK, WRONG, emit, fail, print_problem, reported, say, wait_for
 from streamapp.cli.replay import replay, verify
+from streamapp.cli.reports import failures, overview, stuck
+from streamapp.cli.reports import workers as list_workers
 from streamapp.cli.requeue import requeue
 from streamapp.cli.setup import guard_of, rebuild_guard, setup, workers
-from streamapp.domain.errors import Unavailable
+from streamapp.cli.tasks import show, task
+from streamapp.cli.views import as_json
 from streamapp.producer.events import EventProducer
-from streamapp.queue import depth
 from streamapp.settings import Settings, load
 from streamapp.wire import json
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,18 +71,20 @@ def status(as_json: bool) -> None:
         {"name": item.name, "running": item.running, "ready": item.ready, "pid": item.pid, "log": str(item.log_file)}
         for item in installation.role_status()
     ]
-    queues, registered = wait_for(_live(installation.settings))
+    told = wait_for(live(installation.settings))
+    for problem in told.problems:
+        say(problem)
     if as_json:
-        emit({"brokers": brokers, "roles": roles, "queues": queues, "workers": registered})
+        emit({"brokers": brokers, "roles": roles, "queues": told.queues, "workers": told.registered})
     else:
         table = Table("part", "running", "ready", "pid", "where", box=None, pad_edge=False)
         for item in [*brokers, *roles]:
             where = item.get("log") or f"127.0.0.1:{item.get('port')}"
             table.add_row(item["name"], _yes(item["running"]), _yes(item["ready"]), str(item["pid"] or ""), str(where))
         output.console.print(table)
-        for name, found in queues.items():
+        for name, found in told.queues.items():
             output.console.print(f"queue {name}: {found['messages']} jobs waiting, {found['consumers']} consumers")
-        output.console.print(f"workers registered: {len(registered)}")
+        output.console.print(f"workers registered: {len(told.registered)}")
     well = all(item["running"] and item["ready"] is not False for item in [*brokers, *roles])
     raise SystemExit(OK if well else NOT_WELL)
 
@@ -127,22 +130,6 @@ def produce(file: Path, as_json: bool) -> None:
         emit({"produced": count, "topic": settings.names.events_topic})
     else:
         output.console.print(f"{count} events produced into {settings.names.events_topic}")
-
-
-@main.command()
-@click.argument("task_id")
-@as_json
-@reported
-def show(task_id: str, as_json: bool) -> None:
-    """Show a task with its whole history, as the diary has it."""
-    code, view = wait_for(client.ask_diary(load(), client.task_path(task_id)))
-    if as_json:
-        emit(view)
-    elif code == 200:
-        output.console.print(render(view), soft_wrap=True)
-    else:
-        print_problem(view)
-    raise SystemExit(OK if code == 200 else NOT_WELL)
 
 
 @main.command()
@@ -215,20 +202,6 @@ def demo(keep: bool, as_json: bool) -> None:
     raise SystemExit(run_demo(keep=keep, as_json=as_json))
 
 
-async def _live(settings: Settings) -> tuple[dict[str, dict[str, int]], list[dict[str, Any]]]:
-    try:
-        found = await depth(settings.rabbitmq_url, settings.queues)
-        queues = {name: {"messages": item.messages, "consumers": item.consumers} for name, item in found.items()}
-    except Unavailable as error:
-        say(str(error))
-        queues = {}
-    try:
-        return queues, await workers(settings)
-    except Unavailable as error:
-        say(str(error))
-        return queues, []
-
-
 async def _rebuild(settings: Settings) -> tuple[int, int]:
     door = guard_of(settings, "rebuild")
     await door.start()
@@ -258,10 +231,8 @@ def _yes(value: object) -> str:
     return "–" if value is None else ("yes" if value else "no")
 
 
-main.add_command(audit)
-main.add_command(replay)
-main.add_command(requeue)
-main.add_command(verify)
+for command in (audit, failures, outage, overview, replay, requeue, show, stuck, task, verify, list_workers):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main(sys.argv[1:])

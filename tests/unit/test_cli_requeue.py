@@ -27,7 +27,9 @@ class Services:
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
-    async def call(self, method: str, url: str, *, body: Any = None, headers: Any = None) -> tuple[int, Any]:
+    async def call(
+        self, method: str, url: str, *, body: Any = None, headers: Any = None, seconds: float = 0
+    ) -> tuple[int, Any]:
         self.calls.append((method, url, body, headers or {}))
         if method == "GET":
             name = url.rsplit("/", 1)[1]

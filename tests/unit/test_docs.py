@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Command, Group
 from pydantic.fields import FieldInfo
 
 from agents.diary import description as diary
 from agents.diary import problems
 from streamapp.api.description import openapi
 from streamapp.api.problems import KINDS
+from streamapp.cli.commands import main
 from streamapp.domain.errors import ConfigurationError
 from streamapp.domain.facts import FACTS
 from streamapp.settings import Settings, variable, variables
@@ -132,3 +134,45 @@ def test_observability_page_has_a_line_for_every_view_of_the_diary() -> None:
     views = {path.removeprefix("/v1/") for path in diary.openapi()["paths"] if path.startswith("/v1/")}
     told = {name for row in page("observability.md").splitlines() for name in re.findall(r"`([\w/{}]+)", row)}
     assert not views - told - {"totals"}
+
+
+def commands(group: Group = main, path: str = "streamapp") -> Iterator[tuple[str, Command]]:
+    """Every command that does something, with what a person types."""
+    for name, command in group.commands.items():
+        if isinstance(command, Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+COMMANDS = dict(commands())
+SECTIONS = dict(re.findall(r"^### `(.*?)`$(.*?)(?=^##|\Z)", page("reference/commands.md"), re.MULTILINE | re.DOTALL))
+
+
+def test_commands_page_has_every_command_and_no_other() -> None:
+    assert set(SECTIONS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_page_has_options_exit_codes_and_an_example_of_every_command(name: str) -> None:
+    section = SECTIONS[name]
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts if option.startswith("--")}
+    named = set(re.findall(r"`(--[\w-]+)", section))
+    assert named == options
+    assert "xit code" in section
+    examples = re.findall(r"^    (streamapp .*)$", section, re.MULTILINE)
+    assert [line for line in examples if line.startswith(name)]
+    for word in re.findall(r"(?<!\S)(--[\w-]+)", " ".join(line for line in examples if line.startswith(name))):
+        assert word in options
+
+
+def test_observability_page_has_a_command_for_every_signal_and_each_exists() -> None:
+    rows = re.findall(r"^\| (?!signal|---)(.*) \|$", page("observability.md"), re.MULTILINE)
+    assert len(rows) > 20
+    for row in rows:
+        *_, column = row.split(" | ")
+        named = re.findall(r"`([a-z ]+)(?: (--[\w-]+))?(?: [A-Z_]+)?`", column)
+        assert named, row
+        for words, option in named:
+            command = COMMANDS[f"streamapp {words.strip()}"]
+            assert not option or any(option in parameter.opts for parameter in command.params), row
