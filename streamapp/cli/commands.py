@@ -12,6 +12,7 @@ from rich.table import Table
 from streamapp import settings as settings_module
 from streamapp.cli import client, output
 from streamapp.cli.audit import audit
+from streamapp.cli.doctor import doctor
 from streamapp.cli.history import render
 from streamapp.cli.installation import Installation
 from streamapp.cli.output import NOT_WELL, OK, WRONG, emit, fail, print_problem, reported, say, wait_for
@@ -259,6 +260,7 @@ def _yes(value: object) -> str:
 
 
 main.add_command(audit)
+main.add_command(doctor)
 main.add_command(replay)
 main.add_command(requeue)
 main.add_command(verify)
