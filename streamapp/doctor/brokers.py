@@ -71,8 +71,8 @@ def redis(answer: RedisSays | Silent) -> Check:
     return Check("redis", verdict_of(found), says, "set what each line says" if found else "", found)
 
 
-def epoch(guards: int | None | Silent, newest: int | None | Silent) -> Check:
-    """The guard's epoch is there, and not below that of the newest starts (`newest`; None: nothing has ever started)."""
+def epoch(guards: int | Silent | None, newest: int | Silent | None) -> Check:
+    """The guard's epoch is there, and not below that of the newest starts, `newest`; None: nothing has started."""
     rebuild = "run `streamapp guard rebuild`: it writes the claims again from the diary"
     if isinstance(guards, Silent):
         return unjudged("epoch", guards)

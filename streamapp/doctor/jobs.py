@@ -7,10 +7,10 @@ of those that workers hold; so the rules count, and name tasks only where that l
 from collections.abc import Sequence
 
 from streamapp.clock import rfc3339
-from streamapp.domain.progress import State
 from streamapp.doctor.look import DiaryLook, GuardLook, Job, Look, QueueLook, Scale, Told
 from streamapp.doctor.runs import both, both_diaries
 from streamapp.doctor.verdicts import Check, Finding, Silent, Verdict, unjudged, verdict_of
+from streamapp.domain.progress import State
 
 JOBS_DO = (
     "was a queue purged or deleted? Nothing is lost: dispatch hands a job out anew once one that was dispatched later "
@@ -21,8 +21,8 @@ MESSAGES_DO = (
     "publishes into the exchange"
 )
 SURPLUS = (
-    "left by a worker that died after an outcome or by a dispatcher that died before it could tell (harmless: the guard "
-    "knows them), or published by somebody else"
+    "left by a worker that died after an outcome or by a dispatcher that died before it could tell (harmless: the "
+    "guard knows them), or published by somebody else"
 )
 NAMED = 20
 """Tasks named where only their number is certain."""
@@ -93,30 +93,23 @@ def _missing(
     tasks = {job: task for job, task in unheld(diary, guard).items() if job in before}
     if not diary.all_dispatched:
         number = min(shortfall(*look, depth, scale) for look, depth in zip(asked, queues, strict=True))
-    else:
-        number = len(tasks) - _accounted(tasks, guard, queues, scale)
-    if number <= 0:
-        return ()
+        return _some(number, list(tasks.values()), diary)
+    # What a worker says it holds counts up to what living workers can hold: one that was killed leaves its list behind.
+    said = sum(job in guard.waiting for job in tasks)
+    beyond = max(said - guard.workers * scale.prefetch, 0)
     unsaid = sorted((task for job, task in tasks.items() if job not in guard.waiting), key=lambda task: task.by or 0)
-    if diary.all_dispatched and number >= len(unsaid):
-        return tuple(_lost(task, diary.at) for task in unsaid) or _some(number, list(tasks.values()), diary)
-    return _some(number, unsaid, diary)
-
-
-def _accounted(tasks: dict[Job, Told], guard: GuardLook, queues: Sequence[QueueLook], scale: Scale) -> int:
-    """Of `tasks`, how many may be in a queue or in a worker's hands.
-
-    What a worker says it holds counts up to what living workers can hold: one that was killed leaves its list behind.
-    A job that left the queue between the looks may not be in a list yet; with an empty queue there is none.
-    """
-    ready = max(depth.messages for depth in queues)
-    said = min(sum(job in guard.waiting for job in tasks), guard.workers * scale.prefetch)
-    unsaid = queues[1].consumers * scale.prefetch if ready else 0
-    return ready + said + unsaid
+    if ready := max(depth.messages for depth in queues):
+        # A job that left the queue between the looks may not be in a list yet; with empty queues there is none.
+        number = len(unsaid) + beyond - ready - queues[1].consumers * scale.prefetch
+        return _some(number, list(tasks.values()) if beyond else unsaid, diary)
+    listed = [task for job, task in tasks.items() if job in guard.waiting]
+    return tuple(_lost(task, diary.at) for task in unsaid) + _some(beyond, listed, diary)
 
 
 def _some(number: int, tasks: Sequence[Told], diary: DiaryLook) -> tuple[Finding, ...]:
-    """So many are missing, and nobody can say which. Explained if all that it may be are still in time."""
+    """So many are missing, if any, and nobody can say which. Explained if all that it may be are still in time."""
+    if number <= 0:
+        return ()
     explained = diary.all_dispatched and all(task.by is not None and diary.at < task.by for task in tasks)
     among = f"; among {', '.join(task.task_id for task in tasks[:NAMED])}" if tasks else ""
     more = f" and {len(tasks) - NAMED} more" if len(tasks) > NAMED else ""

@@ -7,8 +7,8 @@ and its end, and a rule only counts what two looks agree about. Times are millis
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from streamapp.domain.progress import State
 from streamapp.doctor.verdicts import Silent
+from streamapp.domain.progress import State
 
 Job = tuple[str, int]
 """Task id and attempt."""

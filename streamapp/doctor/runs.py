@@ -7,9 +7,9 @@ started facts come after claims, and the guard learns of an end after the diary 
 from collections.abc import Hashable, Mapping
 
 from streamapp.clock import rfc3339
-from streamapp.domain.progress import TERMINAL, State
 from streamapp.doctor.look import DiaryLook, GuardLook, HeldClaim, Job, Look, Told
 from streamapp.doctor.verdicts import Check, Finding, Silent, unjudged, verdict_of
+from streamapp.domain.progress import TERMINAL, State
 
 Odd = Mapping[Hashable, Finding]
 """What is odd in one look, under a key by which the next look knows it again."""

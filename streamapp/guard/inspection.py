@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from streamapp.domain.errors import Unavailable
+from streamapp.domain.errors import ConfigurationError, Unavailable
 from streamapp.guard import live
 from streamapp.guard.check import Hidden, faults_of
 from streamapp.guard.keys import Keys
@@ -48,17 +48,21 @@ class GuardInspection:
         timeout_seconds: one round trip.
 
     Raises:
+        ConfigurationError: the URL is none.
         Unavailable: from every method, if Redis does not answer.
     """
 
     def __init__(self, redis_url: str, prefix: str, timeout_seconds: float) -> None:
         self._keys = Keys(prefix)
-        self._redis: Redis = Redis.from_url(
-            redis_url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
+        try:
+            self._redis: Redis = Redis.from_url(
+                redis_url,
+                socket_timeout=timeout_seconds,
+                socket_connect_timeout=timeout_seconds,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except ValueError:  # its message may quote a part of the URL, and so of the password
+            raise ConfigurationError("STREAMAPP_REDIS__URL is no redis://, rediss:// or unix:// URL") from None
 
     async def __aenter__(self) -> Self:
         return self
