@@ -5,7 +5,7 @@ next and by when; then it is only worth a warning.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -55,7 +55,14 @@ class Check:
 
     def document(self) -> dict[str, Any]:
         """The check as JSON."""
-        return {**asdict(self), "verdict": str(self.verdict), "findings": [asdict(item) for item in self.findings]}
+        findings = [{"taskId": item.task_id, "says": item.says, "explained": item.explained} for item in self.findings]
+        return {
+            "name": self.name,
+            "verdict": str(self.verdict),
+            "says": self.says,
+            "do": self.do,
+            "findings": findings,
+        }
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -1,4 +1,4 @@
-"""A dispatched task needs a message or somebody who holds it; a message needs an open task. Nobody is accused in vain."""
+"""A dispatched task needs a message or somebody who holds it; a message needs an open task."""
 
 from collections import Counter
 from dataclasses import replace

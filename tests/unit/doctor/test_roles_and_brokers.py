@@ -1,4 +1,4 @@
-"""What is said of roles, topics, queues, Redis, epoch and workers, of what the diary has noticed, and of all together."""
+"""What is said of roles, topics, queues, Redis, epoch and workers, and of what the diary noticed."""
 
 import pytest
 from hypothesis import given
@@ -167,5 +167,5 @@ def test_a_check_is_written_as_json_with_plain_words() -> None:
         "verdict": "wrong",
         "says": "s",
         "do": "d",
-        "findings": [{"says": "odd", "task_id": "t", "explained": False}],
+        "findings": [{"says": "odd", "taskId": "t", "explained": False}],
     }

@@ -13,8 +13,6 @@ from streamapp.domain.progress import State
 from tests.unit.doctor.world import EARLIER, LATER, NOW, claim, diary, guard, look, running
 
 
-
-
 def test_a_running_task_with_a_live_claim_is_well() -> None:
     found = runs(*[look(diary(running("t")), guard({"t": claim()}))] * 2)
     assert (found.verdict, found.findings, found.do) == (Verdict.OK, (), "")
