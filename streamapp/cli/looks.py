@@ -5,7 +5,7 @@ that a rule knows what moved while the others were asked.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from streamapp.cli.diary_views import DiaryViews, Sums
 from streamapp.clock import Clock
 from streamapp.doctor.look import DiaryLook, GuardLook, HeldClaim, Job, Look, QueueLook, Told
 from streamapp.doctor.roles import DiarySays
+from streamapp.doctor.runs import settled
 from streamapp.doctor.verdicts import Silent
 from streamapp.domain.errors import Unavailable
 from streamapp.domain.facts import TaskDispatched, TaskExecutionStarted
@@ -70,8 +71,8 @@ async def take(settings: Settings, views: DiaryViews, guard: GuardInspection, cl
     queues = await answer_of("RabbitMQ", _queues(settings))
     if isinstance(begin, Silent):
         return Look(begin, held, queues)
-    active = () if isinstance(held, Silent) else tuple(held.active)
-    return Look(await answer_of("the diary", _end(views, begin, active, clock)), held, queues)
+    claimed = [] if isinstance(held, Silent) else settled(held)
+    return Look(await answer_of("the diary", _end(views, begin, claimed, clock)), held, queues)
 
 
 async def _begin(views: DiaryViews) -> _Begin:
@@ -81,9 +82,9 @@ async def _begin(views: DiaryViews) -> _Begin:
     return _Begin(sums, says, running, dispatched, all_running, all_dispatched)
 
 
-async def _end(views: DiaryViews, begin: _Begin, active: tuple[Job, ...], clock: Clock) -> DiaryLook:
+async def _end(views: DiaryViews, begin: _Begin, claimed: Sequence[Job], clock: Clock) -> DiaryLook:
     listed = begin.listed
-    strangers = [task_id for task_id, _ in active if task_id not in listed]
+    strangers = [task_id for task_id, _ in claimed if task_id not in listed]
     told = {**listed, **await views.tasks(strangers[:MOST_ASKED])}
     after = await views.sums()
 

@@ -42,7 +42,7 @@ def claims(first: Look, second: Look) -> Check:
         return unjudged("claims", asked)
     odd = agreed(*(unaccounted(diary, guard) for diary, guard in asked))
     diary, guard = asked[1]
-    unasked = sum(task_id not in diary.told for task_id, _ in guard.active)
+    unasked = sum(task_id not in diary.told for task_id, _ in settled(guard))
     rest = f"; {unasked} of them were not compared, there are too many" if unasked else ""
     says = f"{len(guard.active)} claims{_partly(guard.all_active)}, {len(odd)} without a task that runs{rest}"
     return Check("claims", verdict_of(odd), says, CLAIMS_DO if odd else "", odd)
@@ -61,8 +61,8 @@ def unheld(diary: DiaryLook, guard: GuardLook) -> Odd:
 def unaccounted(diary: DiaryLook, guard: GuardLook) -> Odd:
     """Claims listed as active that the diary does not account for."""
     found: dict[Hashable, Finding] = {}
-    for job, claimed_at in guard.active.items():
-        if job[0] not in diary.told or guard.at - claimed_at < SETTLING_MS:
+    for job in settled(guard):
+        if job[0] not in diary.told:
             continue
         claim = guard.claims.get(job[0])
         reason = _unaccounted(job, diary.told[job[0]], claim)
@@ -70,6 +70,11 @@ def unaccounted(diary: DiaryLook, guard: GuardLook) -> Odd:
             number = None if claim is None else (claim.epoch, claim.number)
             found[(job, number)] = Finding(f"{_words(job, claim)}, {reason}", job[0])
     return found
+
+
+def settled(guard: GuardLook) -> list[Job]:
+    """Jobs listed as active whose claim is old enough to have been told of."""
+    return [job for job, claimed_at in guard.active.items() if guard.at - claimed_at >= SETTLING_MS]
 
 
 def agreed(first: Odd, second: Odd) -> tuple[Finding, ...]:

@@ -123,8 +123,9 @@ class GuardInspection:
 
 
 def _job(member: bytes) -> WaitingJob:
-    task_id, _, attempt = member.decode(errors="replace").rpartition(":")
-    return task_id, _whole(attempt)
+    text = member.decode(errors="replace")
+    task_id, _, attempt = text.rpartition(":")
+    return task_id or text, _whole(attempt)
 
 
 def _claim(row: Sequence[bytes | None]) -> StandingClaim:

@@ -187,3 +187,8 @@ def test_any_claim_of_any_task_is_judged_and_only_living_ones_disturb_a_known_ta
         assert found.findings
     elif not held.alive:
         assert not found.findings
+
+
+def test_young_claims_need_not_be_compared() -> None:
+    young = guard({"t": claim()}, active={("t", 1): NOW - 100})
+    assert "not compared" not in claims(*[look(diary(), young)] * 2).says
