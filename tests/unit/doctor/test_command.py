@@ -10,17 +10,22 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from brokers.ports import free_ports
 from streamapp.cli import doctor as command
 from streamapp.cli.commands import main
 from streamapp.cli.diary_views import DiaryViews
+from streamapp.cli.looks import take
 from streamapp.cli.role_groups import behind
-from streamapp.doctor import Check, Finding, Verdict
+from streamapp.clock import SystemClock
+from streamapp.doctor import Check, Finding, Silent, Verdict
+from streamapp.doctor.look import DiaryLook, Told
 from streamapp.domain.errors import Unavailable
 from streamapp.domain.progress import State
+from streamapp.guard import GuardInspection
 from streamapp.settings import Settings
-from streamapp.settings.groups import DiarySettings
+from streamapp.settings.groups import DiarySettings, RabbitSettings
 from streamapp.stream import topics
 from streamapp.stream.topic_log import Bounds
 
@@ -123,7 +128,8 @@ async def answering(pages: dict[str, Any]) -> AsyncIterator[DiaryViews]:
     """A server that answers these pages, and nothing else."""
 
     async def answer(request: web.Request) -> web.Response:
-        status, page = pages.get(request.path, (404, {"title": "nothing"}))
+        found = pages.get(request.path, (404, {"title": "nothing"}))
+        status, page = found() if callable(found) else found
         return web.json_response(page, status=status)
 
     application = web.Application()
@@ -152,6 +158,33 @@ async def test_something_else_at_the_diarys_address_is_no_answer(page: Any) -> N
         for asking in (views.of_state(State.RUNNING, 10), views.sums(), views.stuck(), views.newest_epoch()):
             with pytest.raises(Unavailable, match="not this version's diary"):
                 await asking
+
+
+async def test_a_look_says_who_was_silent_and_what_moved_meanwhile() -> None:
+    line = {"taskId": "t", "state": "RUNNING", "attempt": 2, "expected": {"by": "1970-01-01T00:00:09.000Z"}}
+    started = iter((3, 8))
+
+    def sums() -> tuple[int, Any]:
+        facts = {"TaskExecutionStarted": next(started), "TaskDispatched": 1}
+        return 200, {"states": {"RUNNING": 1}, "facts": facts, "unreadable": 0}
+
+    pages: dict[str, Any] = {
+        "/readyz": (200, {"reasons": []}),
+        "/v1/overview": (200, {"stale": False, "missingPartitions": [], "lag": {"total": 7}}),
+        "/v1/tasks": (200, {"tasks": [line], "next": None}),
+        "/v1/totals": sums,
+    }
+    rabbitmq, redis = free_ports(2)
+    settings = Settings(rabbitmq=RabbitSettings(url=SecretStr(f"amqp://guest:guest@127.0.0.1:{rabbitmq}/")))
+    async with answering(pages) as views, GuardInspection(f"redis://127.0.0.1:{redis}/0", "x:", 1) as guard:
+        look = await take(settings, views, guard, SystemClock())
+    assert isinstance(look.guard, Silent)
+    assert isinstance(look.queues, Silent)
+    assert isinstance(look.diary, DiaryLook)
+    assert look.diary.running == (Told("t", State.RUNNING, 2, 9_000),)
+    assert (look.diary.started_meanwhile, look.diary.dispatched_meanwhile, look.diary.behind) == (5, 0, 7)
+    assert look.diary.told == {"t": look.diary.running[0]}
+    assert look.diary.blind == ""
 
 
 async def test_a_problem_of_the_diary_is_told_in_its_words() -> None:
