@@ -16,6 +16,7 @@ from brokers.ports import free_ports
 from streamapp.guard import GuardInspection
 from streamapp.guard.keys import Keys
 from streamapp.queue import depth
+from streamapp.stream.groups import describe_group
 from streamapp.stream.topic_removal import existing
 from streamapp.wire import jobs
 from streamapp.wire.jobs import Job
@@ -341,6 +342,11 @@ async def test_what_a_stranger_wrote_under_the_guards_keys_ends_no_reader(place:
 
 async def test_a_diary_that_is_down_is_named_and_the_brokers_are_still_judged(place: Place) -> None:
     assert place.streams.stop() == 0
+
+    async def gone() -> bool:
+        return not (await describe_group(place.made.endpoints.kafka, place.life.group)).members
+
+    await until(gone, 30, "its group has no members")
     found = await place.doctor(1)
     assert found["diary"]["verdict"] == "wrong"
     assert "do not answer" in found["diary"]["says"]
