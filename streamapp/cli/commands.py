@@ -12,6 +12,7 @@ from rich.table import Table
 from streamapp import settings as settings_module
 from streamapp.cli import client, output
 from streamapp.cli.audit import audit
+from streamapp.cli.doctor import doctor
 from streamapp.cli.installation import Installation
 from streamapp.cli.live import live
 from streamapp.cli.outage import outage
@@ -231,7 +232,7 @@ def _yes(value: object) -> str:
     return "–" if value is None else ("yes" if value else "no")
 
 
-for command in (audit, failures, outage, overview, replay, requeue, show, stuck, task, verify, list_workers):
+for command in (audit, doctor, failures, outage, overview, replay, requeue, show, stuck, task, verify, list_workers):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ touches Kafka or RabbitMQ; the authority on what happened stays the diary, from 
 
 from streamapp.guard.claims import Answer, Claim, Claimed, Claims, Doomed, GuardNotReady, Held, Known, Superseded
 from streamapp.guard.guard import Guard
+from streamapp.guard.inspection import GuardInspection, StandingClaim
 from streamapp.guard.live import JOB_STATES, JobState, LiveJob, WorkerRegistration
 from streamapp.guard.rebuild import ClaimRecord, claims_of, next_epoch
 
@@ -19,11 +20,13 @@ __all__ = [
     "Claims",
     "Doomed",
     "Guard",
+    "GuardInspection",
     "GuardNotReady",
     "Held",
     "JobState",
     "Known",
     "LiveJob",
+    "StandingClaim",
     "Superseded",
     "WorkerRegistration",
     "claims_of",

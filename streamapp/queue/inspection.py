@@ -1,4 +1,4 @@
-"""How full the queues are, for `streamapp status`. Declares passively; changes nothing.
+"""How full the queues are, for `streamapp status` and `streamapp doctor`. Declares passively; changes nothing.
 
 Right after a restart of RabbitMQ a quorum queue may read 0 (`reliability.md`, QN): nothing may be decided from it.
 """
@@ -6,10 +6,12 @@ Right after a restart of RabbitMQ a quorum queue may read 0 (`reliability.md`, Q
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from streamapp.domain.errors import Unavailable
 from streamapp.queue.link import close_connection, open_connection
+from streamapp.queue.loss import loss_is_an_error
 from streamapp.telemetry import describe
 
 
@@ -31,16 +33,19 @@ async def depth(rabbitmq_url: str, queues: Sequence[str]) -> dict[str, QueueDept
     try:
         connection = await open_connection(rabbitmq_url, client_name="streamapp-status")
         try:
-            found = {}
-            for queue in queues:
-                channel = await connection.channel(publisher_confirms=False)
-                try:
-                    declared = (await channel.declare_queue(queue, passive=True, timeout=5)).declaration_result
-                    found[queue] = QueueDepth(declared.message_count or 0, declared.consumer_count or 0)
-                except ChannelNotFoundEntity:
-                    found[queue] = QueueDepth(0, 0, exists=False)
-            return found
+            with loss_is_an_error():
+                return {queue: await _depth(connection, queue) for queue in queues}
         finally:
             await close_connection(connection)
     except Exception as error:  # aiormq rejects its futures with anything, bare Exception included
         raise Unavailable(f"RabbitMQ did not answer: {describe(error)}") from error
+
+
+async def _depth(connection: AbstractConnection, queue: str) -> QueueDepth:
+    """On a channel of its own: the broker closes a channel that asks for what is not there."""
+    channel = await connection.channel(publisher_confirms=False)
+    try:
+        declared = (await channel.declare_queue(queue, passive=True, timeout=5)).declaration_result
+    except ChannelNotFoundEntity:
+        return QueueDepth(0, 0, exists=False)
+    return QueueDepth(declared.message_count or 0, declared.consumer_count or 0)

@@ -4,7 +4,7 @@ Nothing in streamapp is decided from a committed offset (`docs/decisions/0008-po
 one is a report for those who watch the lag, and what Kafka's own `kafka-consumer-groups --reset-offsets` does.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,13 +64,25 @@ async def describe_group(bootstrap_servers: str, name: str) -> Group:
     Raises:
         Unavailable: Kafka does not answer.
     """
+    (found,) = await describe_groups(bootstrap_servers, [name])
+    return found
+
+
+async def describe_groups(bootstrap_servers: str, names: Sequence[str]) -> list[Group]:
+    """The groups and their members, in the order of `names`.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
     async with admin_of(bootstrap_servers) as admin:
-        (response,) = await admin.describe_consumer_groups([name])
-        ((code, _, state, _, _, members, *_),) = response.groups
-        if code:
-            raise for_code(code)(f"group {name}")
-        found = tuple(Member(member[1], member[2].lstrip("/")) for member in members)
-        return Group(name, state != DEAD, found)
+        found = {}
+        for response in await admin.describe_consumer_groups(list(names)):
+            for code, name, state, _, _, members, *_ in response.groups:
+                if code:
+                    raise for_code(code)(f"group {name}")
+                who = tuple(Member(member[1], member[2].lstrip("/")) for member in members)
+                found[name] = Group(name, state != DEAD, who)
+        return [found[name] for name in names]
 
 
 async def committed(bootstrap_servers: str, group: str) -> dict[Place, int]:

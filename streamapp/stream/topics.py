@@ -133,26 +133,60 @@ async def _create(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> Non
         log.info("topic created", topic=plan.name, partitions=plan.partitions)
 
 
+async def faults(bootstrap_servers: str, plans: Sequence[TopicPlan]) -> dict[str, str | None]:
+    """What is wrong with each topic, and what to do; None where nothing is. Creates nothing.
+
+    Raises:
+        Unavailable: Kafka did not answer.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        found: dict[str, str | None] = {
+            plan.name: None if plan.name in there else f"topic {plan.name} does not exist: run `streamapp setup`"
+            for plan in plans
+        }
+        # Only those that exist are described: asking for metadata of another one could create it.
+        if known := [plan for plan in plans if plan.name in there]:
+            found |= await _faults(admin, known)
+        return found
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka at {bootstrap_servers}: {describe(error)}") from error
+    finally:
+        await admin.close()
+
+
 async def _check(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> None:
+    for fault in (await _faults(admin, plans)).values():
+        if fault is not None:
+            raise ConfigurationError(fault)
+
+
+async def _faults(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> dict[str, str | None]:
     names = [plan.name for plan in plans]
     described = {topic["topic"]: topic for topic in await _described(admin, names)}
     configs = await _configs(admin, names)
-    for plan in plans:
-        partitions = len(described[plan.name]["partitions"])
-        if partitions != plan.partitions:
-            raise ConfigurationError(
-                f"topic {plan.name} has {partitions} partitions, the settings say {plan.partitions}: a task's facts "
-                f"would no longer lie in one partition. Set the partition count in the settings back to {partitions}; "
-                f"a topic that was enlarged after facts were written has to be rebuilt from a copy"
+    return {plan.name: fault(plan, len(described[plan.name]["partitions"]), configs[plan.name]) for plan in plans}
+
+
+def fault(plan: TopicPlan, partitions: int, config: Mapping[str, str]) -> str | None:
+    """The first rule of `plan` that a topic with `partitions` and `config` breaks, and what to do; None if none."""
+    if partitions != plan.partitions:
+        return (
+            f"topic {plan.name} has {partitions} partitions, the settings say {plan.partitions}: a task's facts "
+            f"would no longer lie in one partition. Set the partition count in the settings back to {partitions}; "
+            f"a topic that was enlarged after facts were written has to be rebuilt from a copy"
+        )
+    for name, wanted in plan.must.items():
+        actual = config.get(name)
+        if actual != wanted:
+            return (
+                f"topic {plan.name} has {name}={actual}, it must be {wanted}, or history could be lost or "
+                f"misdated: kafka-configs --alter --entity-type topics --entity-name {plan.name} "
+                f"--add-config {name}={wanted}"
             )
-        for name, wanted in plan.must.items():
-            actual = configs[plan.name].get(name)
-            if actual != wanted:
-                raise ConfigurationError(
-                    f"topic {plan.name} has {name}={actual}, it must be {wanted}, or history could be lost or "
-                    f"misdated: kafka-configs --alter --entity-type topics --entity-name {plan.name} "
-                    f"--add-config {name}={wanted}"
-                )
+    return None
 
 
 async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ VIOLATIONS = [
     ("diary", "agents/diary/__init__.py", "import streamapp.guard"),
     ("dispatch", "agents/dispatch/__init__.py", "import streamapp.guard"),
     ("dispatch", "agents/dispatch/__init__.py", "import streamapp.handlers"),
+    ("doctor", "streamapp/doctor/runs.py", "from streamapp.settings import load"),
     ("ingest", "agents/ingest.py", "import streamapp.queue"),
     ("agents", "agents/dispatch/__init__.py", "from streamapp.settings import load"),
     ("tables", "tables/tasks.py", "import streamapp.telemetry"),
