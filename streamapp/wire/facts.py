@@ -5,15 +5,13 @@ ever. Unknown fields are ignored, so that a later version may add some; an unkno
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from streamapp.domain import facts as domain
-from streamapp.domain.facts import AnyFact, FieldError, Origin, Token
-from streamapp.domain.policy import Policy
+from streamapp.domain.facts import AnyFact
 from streamapp.wire import json, schema
+from streamapp.wire.fact_data import BUILDERS, UnknownOrigin, data_of
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/cloudevents+json"
@@ -42,7 +40,7 @@ def encode(fact: AnyFact) -> tuple[bytes, bytes]:
         fact.task_id,
         fact.time,
         "application/json",
-        _to_struct(fact),
+        data_of(fact),
         fact.traceparent,
     )
     return fact.task_id.encode(), _encode(envelope)
@@ -72,6 +70,8 @@ def decode(key: bytes | None, value: bytes | None) -> AnyFact:
             raise Undecodable(f"nested deeper than {json.MAX_DEPTH} levels")
         return build(envelope, data)
     except msgspec.MsgspecError as error:
+        raise Undecodable(str(error)) from None
+    except UnknownOrigin as error:
         raise Undecodable(str(error)) from None
     except UnicodeError:
         raise Undecodable("not UTF-8") from None
@@ -113,228 +113,8 @@ def _content(data: schema.Accepted | schema.Completed) -> Any:
     return data.payload if isinstance(data, schema.Accepted) else data.result
 
 
-def _policy_struct(policy: Policy) -> schema.Policy:
-    return schema.Policy(
-        policy.max_attempts,
-        policy.delay_seconds,
-        policy.multiplier,
-        policy.max_delay_seconds,
-        policy.timeout_seconds,
-        policy.jitter,
-    )
-
-
-def _policy(data: schema.Policy) -> Policy:
-    return _one_policy(
-        data.max_attempts,
-        data.delay_seconds,
-        data.multiplier,
-        data.max_delay_seconds,
-        data.timeout_seconds,
-        data.jitter,
-    )
-
-
-_one_policy = lru_cache(256)(Policy)  # an installation has few, and every task carries one
-
-
-def _origin_struct(origin: Origin) -> schema.Origin:
-    return schema.Origin(origin.kind, origin.topic, origin.partition, origin.offset)
-
-
-def _origin(data: schema.Origin) -> Origin:
-    match data.kind:
-        case "http" | "event" as kind:
-            return Origin(kind, data.topic, data.partition, data.offset)
-        case _:
-            raise Undecodable("unknown kind of origin")
-
-
-def _token_struct(token: Token) -> schema.Token:
-    return schema.Token(token.epoch, token.claim)
-
-
-def _token(data: schema.Token) -> Token:
-    return Token(data.epoch, data.claim)
-
-
-def _to_struct(fact: AnyFact) -> schema.Struct:
-    match fact:
-        case domain.TaskAccepted(task_id=task_id):
-            policy, origin = _policy_struct(fact.policy), _origin_struct(fact.origin)
-            return schema.Accepted(task_id, fact.type, fact.payload, policy, origin)
-        case domain.TaskRejected(task_id=task_id):
-            errors = [schema.FieldError(error.pointer, error.message) for error in fact.errors]
-            return schema.Rejected(task_id, fact.reason, errors, _origin_struct(fact.origin))
-        case domain.TaskDispatched(task_id=task_id):
-            return schema.Dispatched(task_id, fact.attempt, fact.queue)
-        case domain.TaskExecutionStarted(task_id=task_id):
-            return schema.Started(task_id, fact.attempt, fact.worker, _token_struct(fact.token), fact.redelivered)
-        case domain.TaskExecutionCompleted(task_id=task_id):
-            token = _token_struct(fact.token)
-            return schema.Completed(task_id, fact.attempt, fact.worker, token, fact.result, fact.duration_ms)
-        case domain.TaskExecutionFailed(task_id=task_id):
-            return schema.Failed(
-                task_id,
-                fact.attempt,
-                fact.worker,
-                _token_struct(fact.token),
-                fact.error_type,
-                fact.message,
-                fact.retryable,
-                fact.duration_ms,
-                fact.counted,
-            )
-        case domain.TaskRetryScheduled(task_id=task_id):
-            policy = _policy_struct(fact.policy)
-            return schema.RetryScheduled(task_id, fact.attempt, fact.not_before, fact.reason, fact.failures, policy)
-        case domain.TaskFailedPermanently(task_id=task_id):
-            return schema.FailedPermanently(task_id, fact.attempt, fact.reason)
-        case domain.TaskRequeued(task_id=task_id):
-            return schema.Requeued(task_id, fact.actor, fact.reason)
-
-
-def _read_accepted(head: Any, data: schema.Accepted) -> AnyFact:
-    policy, origin = _policy(data.policy), _origin(data.origin)
-    return domain.TaskAccepted(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        type=data.task_type,
-        payload=data.payload,
-        policy=policy,
-        origin=origin,
-    )
-
-
-def _read_rejected(head: Any, data: schema.Rejected) -> AnyFact:
-    errors = tuple(FieldError(error.pointer, error.message) for error in data.errors)
-    return domain.TaskRejected(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        reason=data.reason,
-        errors=errors,
-        origin=_origin(data.origin),
-    )
-
-
-def _read_dispatched(head: Any, data: schema.Dispatched) -> AnyFact:
-    return domain.TaskDispatched(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        attempt=data.attempt,
-        queue=data.queue,
-    )
-
-
-def _read_started(head: Any, data: schema.Started) -> AnyFact:
-    token = _token(data.token)
-    return domain.TaskExecutionStarted(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        attempt=data.attempt,
-        worker=data.worker_id,
-        token=token,
-        redelivered=data.redelivered,
-    )
-
-
-def _read_completed(head: Any, data: schema.Completed) -> AnyFact:
-    return domain.TaskExecutionCompleted(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        attempt=data.attempt,
-        worker=data.worker_id,
-        token=_token(data.token),
-        result=data.result,
-        duration_ms=data.duration_ms,
-    )
-
-
-def _read_failed(head: Any, data: schema.Failed) -> AnyFact:
-    return domain.TaskExecutionFailed(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        attempt=data.attempt,
-        worker=data.worker_id,
-        token=_token(data.token),
-        error_type=data.error_type,
-        message=data.message,
-        retryable=data.retryable,
-        counted=data.counted,
-        duration_ms=data.duration_ms,
-    )
-
-
-def _read_retry_scheduled(head: Any, data: schema.RetryScheduled) -> AnyFact:
-    return domain.TaskRetryScheduled(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        attempt=data.attempt,
-        not_before=data.not_before,
-        reason=data.reason,
-        failures=data.failures,
-        policy=_policy(data.policy),
-    )
-
-
-def _read_failed_permanently(head: Any, data: schema.FailedPermanently) -> AnyFact:
-    return domain.TaskFailedPermanently(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        attempt=data.attempt,
-        reason=data.reason,
-    )
-
-
-def _read_requeued(head: Any, data: schema.Requeued) -> AnyFact:
-    return domain.TaskRequeued(
-        task_id=head.subject,
-        id=head.id,
-        source=head.source,
-        time=head.time,
-        traceparent=head.traceparent,
-        actor=data.actor,
-        reason=data.reason,
-    )
-
-
-_BUILDERS: dict[str, tuple[Any, Callable[[Any, Any], AnyFact]]] = {
-    "TaskAccepted": (schema.Accepted, _read_accepted),
-    "TaskRejected": (schema.Rejected, _read_rejected),
-    "TaskDispatched": (schema.Dispatched, _read_dispatched),
-    "TaskExecutionStarted": (schema.Started, _read_started),
-    "TaskExecutionCompleted": (schema.Completed, _read_completed),
-    "TaskExecutionFailed": (schema.Failed, _read_failed),
-    "TaskRetryScheduled": (schema.RetryScheduled, _read_retry_scheduled),
-    "TaskFailedPermanently": (schema.FailedPermanently, _read_failed_permanently),
-    "TaskRequeued": (schema.Requeued, _read_requeued),
-}
-_READERS = {name: (msgspec.json.Decoder(data), build) for name, (data, build) in _BUILDERS.items()}
+_READERS = {name: (msgspec.json.Decoder(data), build) for name, (data, build) in BUILDERS.items()}
 _WHOLE = {
     name.encode(): (name, msgspec.json.Decoder(schema.Envelope[data]), build)  # type: ignore[valid-type]
-    for name, (data, build) in _BUILDERS.items()
+    for name, (data, build) in BUILDERS.items()
 }

@@ -24,6 +24,28 @@ def test_decoding_is_the_inverse_of_encoding(fact):
     assert encode(decode(key, value)) == (key, value)
 
 
+@given(facts, st.randoms(use_true_random=False))
+def test_a_record_says_the_same_in_any_order(fact, random):
+    """What streamapp has written is read in one go, what others have in two steps."""
+    key, value = encode(fact)
+    fields = list(json.loads(value).items())
+    random.shuffle(fields)
+    assert decode(key, json.dumps(dict(fields)).encode()) == fact
+    spaced = json.dumps(dict(fields), indent=1).encode()
+    assert decode(key, spaced) == fact
+
+
+@pytest.mark.parametrize("name", [kind.NAME for kind in FACTS])
+def test_a_type_that_stands_in_the_content_is_not_taken_for_that_of_the_record(name):
+    key, value = encode(Story().accepted().fact)
+    document = json.loads(value)
+    document["data"]["payload"] = {"type": name}
+    first = {"data": document.pop("data"), **document}
+    assert decode(first["subject"].encode(), json.dumps(first, separators=(",", ":")).encode()).payload == {
+        "type": name
+    }
+
+
 @given(facts)
 def test_every_record_is_one_line_of_json_that_anybody_can_read(fact):
     _, value = encode(fact)
