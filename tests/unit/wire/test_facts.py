@@ -41,9 +41,7 @@ def test_a_type_that_stands_in_the_content_is_not_taken_for_that_of_the_record(n
     document = json.loads(value)
     document["data"]["payload"] = {"type": name}
     first = {"data": document.pop("data"), **document}
-    assert decode(first["subject"].encode(), json.dumps(first, separators=(",", ":")).encode()).payload == {
-        "type": name
-    }
+    assert decode(key, json.dumps(first, separators=(",", ":")).encode()).payload == {"type": name}
 
 
 @given(facts)
