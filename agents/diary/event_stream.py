@@ -1,18 +1,19 @@
 """`GET /v1/events/stream`: every fact as it is folded, as server-sent events
 (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-The id of an event is its place, and behind it the last place sent of every other partition: whoever comes back with
-`Last-Event-ID` goes on there in all of them, if it is still remembered, and is told of the gap if not.
+The id of an event is its place, and behind it how far every other partition has been told, also where that is nothing
+yet: whoever comes back with `Last-Event-ID` goes on there in all of them, if it is still remembered, and is told of the
+gap if not. An id without an event says where all of them stand when the stream begins.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from aiohttp import web
 
 from agents.diary.agent import Diary
+from agents.diary.event_ids import read_id, write_id, write_places
 from agents.diary.events import Gap, Line, TooMany, Watcher
 from agents.diary.owners import Owners
 from agents.diary.problems import Problem
@@ -26,9 +27,7 @@ LOOK_SECONDS = 1.0
 """How often a stream that has nothing to say looks whether it should end."""
 
 MAX_A_SECOND = 1_000
-MAX_ID = 10_000
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_ID = re.compile(r"[0-9]{1,6}:[0-9]{1,18}(,[0-9]{1,6}:[0-9]{1,18})*")
 
 
 class EventStream:
@@ -50,6 +49,8 @@ class EventStream:
             watcher = self._diary.events.watch(seen, applied)
         except TooMany:
             raise Problem("too-many-waiting", "so many watch already; try again", retry_after=5) from None
+        for partition, end in applied.items():
+            seen.setdefault(partition, end - 1)
         relay = None if only else asyncio.create_task(Relay(self._owners, watcher, seen).run())
         response = web.StreamResponse(headers=HEADERS)
         try:
@@ -68,17 +69,17 @@ class EventStream:
     ) -> None:
         """Send what comes until one side ends."""
         budget = Budget(self._clock)
-        await response.write(b": keepalive\n\n")
-        spoken = self._clock.monotonic()
+        await response.write(_standing(seen))
+        spoken, known = self._clock.monotonic(), len(seen)
         while not self._stopping() and request.transport is not None and not request.transport.is_closing():
             some = await watcher.something(LOOK_SECONDS)
             text = _text(watcher, seen, budget) if some or budget.owes() else b""
             now = self._clock.monotonic()
-            if not text and now - spoken >= KEEPALIVE_SECONDS:
-                text = b": keepalive\n\n"
+            if not text and (now - spoken >= KEEPALIVE_SECONDS or len(seen) != known):
+                text = _standing(seen)
             if text:
                 await response.write(text)
-                spoken = now
+                spoken, known = now, len(seen)
 
 
 class Budget:
@@ -110,20 +111,6 @@ class Budget:
             self._second, self._sent = second, 0
 
 
-def read_id(given: str | None) -> dict[int, int]:
-    """The last place seen of each partition, as an event's id tells; nothing if it is none of ours."""
-    if given is None or len(given) > MAX_ID or not _ID.fullmatch(given):
-        return {}
-    places = (place.split(":") for place in given.split(","))
-    return {int(partition): int(offset) for partition, offset in places}
-
-
-def write_id(partition: int, offset: int, seen: Mapping[int, int]) -> str:
-    """The id of an event: its place, then the last places sent of the other partitions."""
-    rest = (f",{other}:{last}" for other, last in seen.items() if other != partition)
-    return f"{partition}:{offset}{''.join(rest)}"
-
-
 def _text(watcher: Watcher, seen: dict[int, int], budget: Budget) -> bytes:
     """What is to be sent now."""
     lines = [_gap(gap) for gap in watcher.gaps]
@@ -141,6 +128,13 @@ def _text(watcher: Watcher, seen: dict[int, int], budget: Budget) -> bytes:
         lines.append(b"event: skipped\ndata: %s\n\n" % json.dump({"count": budget.skipped}))
         budget.skipped = 0
     return b"".join(lines)
+
+
+def _standing(seen: Mapping[int, int]) -> bytes:
+    """What keeps a silent stream alive: an id without an event, or a comment where no partition is known."""
+    if not seen:
+        return b": keepalive\n\n"
+    return b"id: %s\n\n" % write_places(seen).encode()
 
 
 def _fact(event: Line, seen: Mapping[int, int]) -> bytes:

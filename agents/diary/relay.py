@@ -1,15 +1,16 @@
 """The events of the other diary processes, passed on to one who watches here.
 
-In: which processes there are, and the last place seen of each partition. Out: their events, gaps and skipped counts, in
-the watcher's queue. A process that goes away is left, one that comes is joined; what both tell is sorted out by places.
+In: which processes there are, and the last place seen of each partition. Out: their events, gaps and skipped counts,
+in the watcher's queue, and where their partitions stand that have told nothing yet. A process that goes away is left,
+one that comes is joined; what both tell is sorted out by places.
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from aiohttp import ClientError, ClientTimeout
 
+from agents.diary.event_ids import read_id, write_places
 from agents.diary.events import Gap, Watcher
 from agents.diary.owners import Owners
 from streamapp.telemetry import describe, get_log
@@ -35,9 +36,12 @@ class Relayed(NamedTuple):
 
 
 class Relay:
-    """Reads from every other process, and keeps up with who they are. `seen` is what the watcher was sent so far."""
+    """Reads from every other process, and keeps up with who they are. `seen` is what the watcher was sent so far.
 
-    def __init__(self, owners: Owners, watcher: Watcher, seen: Mapping[int, int]) -> None:
+    Where a partition stands that is not in it yet is noted there.
+    """
+
+    def __init__(self, owners: Owners, watcher: Watcher, seen: dict[int, int]) -> None:
         self._owners = owners
         self._watcher = watcher
         self._seen = seen
@@ -62,18 +66,24 @@ class Relay:
 
     async def _read(self, url: str) -> None:
         """Read from one process until it ends or breaks off; then it is tried again."""
-        places = ",".join(f"{partition}:{offset}" for partition, offset in self._seen.items())
+        places = write_places(self._seen)
         headers = {"Last-Event-ID": places} if places else {}
         try:
             async with self._owners.session.get(f"{url}{PATH}", headers=headers, timeout=PATIENCE) as response:
                 response.raise_for_status()
-                kind = ""
+                kind, standing = "", b""
                 async for line in response.content:
                     name, _, value = line.rstrip(b"\n").partition(b": ")
-                    if name == b"event":
-                        kind = value.decode()
+                    if name == b"id":
+                        standing = value
+                    elif name == b"event":
+                        kind, standing = value.decode(), b""
                     elif name == b"data":
                         self._pass_on(kind, value)
+                    elif standing:  # an id without an event
+                        for partition, offset in read_id(standing.decode()).items():
+                            self._seen.setdefault(partition, offset)
+                        standing = b""
         except (ClientError, TimeoutError, ValueError) as error:
             log.warning("the events of another diary process break off", url=url, error=describe(error))
 

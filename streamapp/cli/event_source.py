@@ -55,7 +55,8 @@ async def follow(settings: Settings, notify: Callable[[str], None], last_id: str
                     yield OPEN
                     async for told in _events(response.content):
                         last_id = told.id or last_id
-                        yield told
+                        if told.kind:
+                            yield told
                     reason = "it has ended the stream"
             except (ClientError, TimeoutError, ValueError, Refused) as error:
                 if not begun:
@@ -79,8 +80,8 @@ async def _events(content: StreamReader) -> AsyncIterator[Told]:
                 data = value
             case "id":
                 place = value
-            case "" if not value and data:
-                yield Told(kind, json.loads(data), place)
+            case "" if not value and (data or place):  # an id alone says how far everything has been told
+                yield Told(kind, json.loads(data) if data else {}, place)
                 kind = data = place = ""
             case _:
                 continue  # a comment

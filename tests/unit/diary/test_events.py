@@ -11,7 +11,7 @@ import pytest
 
 from agents.diary import event_stream, events, relay
 from agents.diary.description import openapi
-from agents.diary.event_stream import read_id, write_id
+from agents.diary.event_ids import read_id, write_id
 from agents.diary.events import Event, Events, Gap, TooMany
 from streamapp.domain.facts import Recorded
 from tests.support.memory_diary import Cluster, Process, SetClock
@@ -37,8 +37,9 @@ class Watching:
                 if line.startswith(":"):
                     continue
                 if not line:
-                    if told:
+                    if "event" in told:
                         return told
+                    told = {}  # an id without an event
                     continue
                 name, _, value = line.partition(": ")
                 told[name] = json.loads(value) if name == "data" else value
@@ -126,6 +127,24 @@ async def test_whoever_comes_back_goes_on_where_he_was(pair: Cluster) -> None:
         assert not places(told) & places(before)
         assert len(places(told)) == 36
         assert {one["data"]["taskId"] for one in told} == {f"away-{n}" for n in range(8)} | {"after"}
+
+
+async def test_whoever_was_told_nothing_of_a_partition_misses_nothing_there(pair: Cluster) -> None:
+    """Red while ids named only partitions that had sent something: what others told meanwhile was never heard of."""
+    async with watching(pair.processes[0]) as client:
+        await relayed(pair)
+        async with asyncio.timeout(10):
+            while len(read_id(client.last_id)) < pair.partitions:
+                raw = (await client.response.content.readline()).decode().rstrip("\n")
+                client.last_id = raw.removeprefix("id: ") if raw.startswith("id: ") else client.last_id
+        last_id = client.last_id
+    for number in range(8):
+        await pair.tell(life(f"away-{number}"))
+    async with watching(pair.processes[1], last_id=last_id) as client:
+        told = await client.take(32)
+        assert {one["event"] for one in told} == {"fact"}
+        assert {one["data"]["taskId"] for one in told} == {f"away-{number}" for number in range(8)}
+        assert {place[0] for place in places(told)} == set(range(pair.partitions))
 
 
 async def test_what_is_remembered_no_more_is_a_gap(pair: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,5 +281,5 @@ def test_ids_are_places() -> None:
     assert write_id(2, 9, seen) == "2:9,0:7"
     assert read_id("2:9,0:7") == seen
     assert read_id(write_id(5, 1, {})) == {5: 1}
-    for strange in (None, "", "x", "1:2,", "1:-2", "1:2;3:4", "1:2," * 9000):
+    for strange in (None, "", "x", "1:2,", "1:-2", "1:--1", "1:2;3:4", "1:2," * 9000):
         assert read_id(strange) == {}
