@@ -37,6 +37,20 @@ class GuardMachine(WorkMachine):
             self.now.die(victim)
             self.now.stand_still(LEASE_MS)
 
+    @rule(first=number, task=task, deaths=st.integers(2, 4), heir=number)
+    def job_that_kills_is_given_up_and_requeued(self, first: int, task: int, deaths: int, heir: int) -> None:
+        task_id = self.task(task)
+        for turn in range(deaths):
+            victim = (first + turn) % WORKERS
+            run = self.now.deliver(victim, task_id, self.now.diary.dispatched[task_id])
+            self.now.work(self.now.workers[victim], run, TO_THE_HANDLER)
+            self.now.die(victim)
+            self.now.stand_still(LEASE_MS)
+        self.now.diary.give_up(task_id)
+        self.now.diary.requeue(task_id)
+        again = self.now.deliver(heir, task_id, self.now.diary.dispatched[task_id])
+        self.now.work(self.now.workers[heir], again, TO_THE_HANDLER)
+
     @rule(number=number, asleep=seldom)
     def worker_sleeps(self, number: int, asleep: bool) -> None:
         self.now.workers[number].asleep = asleep
