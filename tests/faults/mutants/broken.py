@@ -34,12 +34,16 @@ def bare_horizon() -> None:
     Pump._index = index  # type: ignore[method-assign]
 
 
+NEVER = 2**62
+"""An offset that no fact will have."""
+
+
 def gives_up_on_failure() -> None:
     """A publish that failed is done with, as an event is whose Faust agent raised."""
     from agents.dispatch.pump import Pump
 
     def back_off(self: Any, action: Any, first_ms: int, most_ms: int) -> None:
-        self._failures[action.key] = 1
+        self._done[action.key] = NEVER
 
     Pump._back_off = back_off  # type: ignore[method-assign]
 
