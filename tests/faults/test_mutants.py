@@ -73,14 +73,18 @@ async def deletion_of_a_queue(ring: Arena) -> None:
 
 
 async def deaths_after_the_confirm(ring: Arena) -> None:
-    """Jobs are published twice; the second copies come when the first ones are done."""
+    """Jobs are published twice, because no worker has started them; the second copies come when the first are done."""
     (dispatch,) = ring.members.of("dispatch")
+    for worker in ring.members.of("worker"):
+        await ring.members.hold(worker)
     for _ in range(3):
         dispatch.plan = iter(["after-confirm=kill@2"])
         deaths = ring.members.deaths["dispatch"]
         ring.kill(dispatch)
         await ring.until_killed({"dispatch": deaths + 2}, 60)
-        await ring.busy()
+    for worker in ring.members.of("worker"):
+        ring.members.let(worker)
+    await ring.busy()
 
 
 async def loss_of_the_guard(ring: Arena) -> None:

@@ -127,6 +127,7 @@ def epoch_ignored() -> None:
 def stale_outcome_accepted() -> None:
     """The fold takes an outcome below the highest token of its attempt for the outcome."""
     from streamapp.domain import progress
+    from streamapp.domain.facts import TaskExecutionCompleted, TaskExecutionFailed
 
     rightly = progress._ended
 
@@ -136,7 +137,9 @@ def stale_outcome_accepted() -> None:
             state.tokens[fact.attempt] = fact.token
         return rightly(state, fact)
 
-    progress._ended = ended
+    for kind in (TaskExecutionCompleted, TaskExecutionFailed):
+        assert progress._STEPS[kind] is rightly
+        progress._STEPS[kind] = ended
 
 
 def typed_topic() -> None:
