@@ -65,6 +65,8 @@ class Worker:
     async def stop(self, grace_seconds: float, hurry: asyncio.Event) -> None:
         """Hand back what waits, let the rest end within `grace_seconds` or until `hurry`, hand back what is left."""
         self._stopping = True
+        # Race: a job may have come in this very turn, and a task that is cancelled before its first step runs no line.
+        await asyncio.sleep(0)
         self._cancel([run for run in self._runs.values() if run.stage is Stage.WAITING])
         hurried = asyncio.create_task(hurry.wait())
         ending = asyncio.create_task(self._ended())

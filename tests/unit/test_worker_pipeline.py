@@ -609,3 +609,12 @@ async def test_fault_of_our_own_hands_the_job_back_after_a_pause(
     assert bench.clock.waits == [worker_module.FAULT_PAUSE_SECONDS]
     assert bench.slots.taken == 0
     assert "a fault of streamapp" in caplog.text
+
+
+async def test_job_that_came_as_the_worker_was_stopped_is_settled() -> None:
+    """Red: its task was cancelled before its first step, ran no line, and the worker waited for it for ever."""
+    bench = Bench()
+    delivery = bench.deliver()
+    async with asyncio.timeout(10):
+        await bench.worker.stop(5.0, asyncio.Event())
+    assert (bench.worker.held, len(delivery.settled)) == (0, 1)
