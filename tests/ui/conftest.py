@@ -54,7 +54,8 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def world(tab: Tab) -> AsyncIterator[World]:
     stand_in = StandIn()
     async with serving(stand_in.api()) as api, serving(stand_in.diary(api)) as diary:
         yield World(stand_in, diary, api)
+        await tab.leave()  # a page that is still open would ask on while nobody answers any more

@@ -96,10 +96,14 @@ class Tab:
 
     async def go(self, url: str) -> None:
         """Open an address, anew even if it is the same page, and wait until what it asks for is there."""
-        await self.tell("Page.navigate", url="about:blank")
-        await self.until("location.href === 'about:blank'")
+        await self.leave()
         await self.tell("Page.navigate", url=url)
         await self.settled()
+
+    async def leave(self) -> None:
+        """Leave the page for an empty one."""
+        await self.tell("Page.navigate", url="about:blank")
+        await self.until("location.href === 'about:blank'")
 
     async def settled(self) -> None:
         """Wait until the page shows what it was asked to show."""

@@ -79,7 +79,7 @@ async def test_the_past_of_a_task(tab: Tab, world: World) -> None:
     await tab.until("location.hash.endsWith('?at=3%3A1000')")
     await tab.settled()
     assert "This is the past" in await tab.text("main")
-    assert any(asked.endswith("?at=3:1000") for asked in world.stand_in.asked)
+    assert any(asked.endswith("?at=3%3A1000") for asked in world.stand_in.asked)
     await tab.click("a", "Show it as it is now")
     await tab.until("!document.querySelector('main').innerText.includes('This is the past')")
 
