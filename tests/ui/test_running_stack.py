@@ -53,7 +53,7 @@ VIEWS = (
     "unreadable",
     "tasks/demo-webhook-flaky",
 )
-AGO = re.compile(r"[0-9][0-9.]* (ms|s|min|h|d) ago")
+AGO = re.compile(r"^now$|([0-9][0-9.]*\s*(ms|s|min|h|d)\s*)+ago")
 OF_THE_MOMENT = ("asOf", "perMinute", "overdue", "why", "series")
 """What depends on when the question is asked; of the series only minutes with facts are compared."""
 
