@@ -55,7 +55,7 @@ async def test_what_is_typed_becomes_the_address(tab: Tab, world: World) -> None
     await tab.run("document.querySelector('select[name=age]').dispatchEvent(new Event('change', {bubbles: true}))")
     await tab.until("location.hash.includes('olderThan=3600') && location.hash.includes('error=Http503')")
     await tab.settled()
-    assert any("olderThan=3600" in asked for asked in world.stand_in.asked)
+    await until(lambda: any("olderThan=3600" in asked for asked in world.stand_in.asked), 10, "it is asked for")
 
 
 async def test_an_address_fills_the_form_and_back_goes_back(tab: Tab, world: World) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 
+from tests.support.waiting import until
 from tests.ui.conftest import World
 from tests.ui.content import ago, overview
 from tests.ui.tab import Tab
@@ -61,7 +62,7 @@ async def test_another_span_of_the_charts_is_in_the_address(tab: Tab, world: Wor
     await tab.click(".choice", "6 h")
     await tab.until("location.hash === '#/?window=360'")
     await tab.until("document.querySelector('.choice[aria-current]').textContent === '6 h'")
-    assert any("/v1/rates?window=360" in asked for asked in world.stand_in.asked)
+    await until(lambda: any("/v1/rates?window=360" in asked for asked in world.stand_in.asked), 10, "it is asked for")
     await tab.run("history.back()")
     await tab.until("document.querySelector('.choice[aria-current]').textContent === '1 h'")
 

@@ -51,7 +51,7 @@ async def test_one_task(tab: Tab, world: World) -> None:
     assert world.stand_in.requeues == [{"taskIds": [PERMANENT], "actor": "anna", "reason": "the receiver is back"}]
     await tab.click("dialog button", "Close")
     await tab.until("document.querySelector('.summary').innerText.includes('Requeued')")
-    assert any("min_position=3%3A2000" in asked for asked in world.stand_in.asked)
+    await until(lambda: any("min_position=3%3A2000" in asked for asked in world.stand_in.asked), 10, "it is asked for")
     assert "anna" in await tab.text("main")
 
 

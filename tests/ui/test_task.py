@@ -2,6 +2,7 @@
 
 import json
 
+from tests.support.waiting import until
 from tests.ui import histories
 from tests.ui.conftest import World
 from tests.ui.content import FLAKY, PERMANENT, REJECTED, RUNNING, ago
@@ -79,7 +80,7 @@ async def test_the_past_of_a_task(tab: Tab, world: World) -> None:
     await tab.until("location.hash.endsWith('?at=3%3A1000')")
     await tab.settled()
     assert "This is the past" in await tab.text("main")
-    assert any(asked.endswith("?at=3%3A1000") for asked in world.stand_in.asked)
+    await until(lambda: any(asked.endswith("?at=3%3A1000") for asked in world.stand_in.asked), 10, "it is asked for")
     await tab.click("a", "Show it as it is now")
     await tab.until("!document.querySelector('main').innerText.includes('This is the past')")
 
