@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.brokers import RunningBrokers
-from tests.support.command import Command
+from tests.support.command import Command, hear_interrupts
 from tests.support.lived import Lived, lived
 from tests.support.stack import PROJECT, RoleProcess
 from tests.support.waiting import until
@@ -144,6 +144,7 @@ async def watching(place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
         stderr=asyncio.subprocess.PIPE,
         env=place.command.environment,
         cwd=PROJECT,
+        preexec_fn=hear_interrupts,
     )
     try:
         yield process

@@ -2,10 +2,16 @@
 
 import asyncio
 import json
+import signal
 import sys
 from typing import Any
 
 from tests.support.stack import PROJECT, AnyRole, Installation
+
+
+def hear_interrupts() -> None:
+    """In a child before it begins: Ctrl-C is heard, also where the test run is in the background and ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Command:

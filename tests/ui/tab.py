@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.waiting import until
-from tests.ui.chromium import Chromium, Json
+from tests.ui.chromium import Chromium, Json, Refused
 
 KEYS = {
     "Tab": 9,
@@ -107,6 +107,8 @@ class Tab:
 
     async def settled(self) -> None:
         """Wait until the page shows what it was asked to show."""
+        # The address changes first; that it has changed is told to the page in a later turn.
+        await self.until("new Promise((done) => setTimeout(() => done(true), 30))")
         await self.until(READY)
 
     async def run(self, expression: str) -> Any:
@@ -122,8 +124,8 @@ class Tab:
 
         async def true() -> bool:
             try:
-                return bool(await self.run(f"Boolean({expression})"))
-            except Failed:
+                return bool(await self.run(f"Promise.resolve({expression}).then(Boolean)"))
+            except (Failed, Refused):
                 return False  # between two documents there is nothing to ask
 
         await until(true, seconds)

@@ -31,7 +31,7 @@ async def test_what_is_ticked_becomes_the_address_and_the_question(tab: Tab, wor
     await tab.go(world.page("tasks"))
     await tab.click(".tick label", "Failed permanently")
     await tab.until("location.hash === '#/tasks?state=FAILED_PERMANENTLY'")
-    await tab.settled()
+    await tab.until("new Set([...document.querySelectorAll('tbody .state')].map((one) => one.innerText)).size === 1")
     states = await tab.texts("tbody .state")
     assert states
     assert set(states) == {"Failed permanently"}
@@ -39,7 +39,7 @@ async def test_what_is_ticked_becomes_the_address_and_the_question(tab: Tab, wor
     await tab.until(
         "location.hash.includes('state=RETRY_SCHEDULED') && location.hash.includes('state=FAILED_PERMANENTLY')"
     )
-    await tab.settled()
+    await tab.until("new Set([...document.querySelectorAll('tbody .state')].map((one) => one.innerText)).size === 2")
     assert set(await tab.texts("tbody .state")) == {"Failed permanently", "Retry scheduled"}
 
 
@@ -67,7 +67,7 @@ async def test_an_address_fills_the_form_and_back_goes_back(tab: Tab, world: Wor
     assert await tab.run("document.querySelector('select[name=age]').value") == "young:77"
     await tab.click("a.button", "Clear")
     await tab.until("location.hash === '#/tasks'")
-    assert not await tab.run(boxes("RUNNING"))
+    await tab.until(f"!({boxes('RUNNING')})")
     await tab.run("history.back()")
     await tab.until(boxes("RUNNING"))
     assert await tab.run("document.querySelector('input[name=type]').value") == "REPORT"

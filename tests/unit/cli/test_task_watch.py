@@ -19,6 +19,7 @@ from streamapp.cli.facts_live import OneTask, watch_all
 from streamapp.cli.views import Refused
 from streamapp.settings import load
 from streamapp.stream.partitions import partition_of
+from tests.support.command import hear_interrupts
 from tests.support.story import Story
 from tests.support.waiting import until
 from tests.unit.cli.conftest import Operator
@@ -250,6 +251,7 @@ async def process(operator: Operator, *arguments: str) -> AsyncIterator[asyncio.
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **operator.environment},
+        preexec_fn=hear_interrupts,
     )
     try:
         yield made
