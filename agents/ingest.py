@@ -54,7 +54,7 @@ class Ingest(Resident):
         failpoints.reached(Gap.AFTER_EVENTS_FACTS)
         for record, fact in read:
             self._note(counts, batch, record, fact)
-        await self._sources.write(batch.partition, counts, batch.end)
+        self._sources.put(batch.partition, counts, batch.end)
 
     def _read(self, batch: RecordBatch, record: Record) -> AnyFact | None:
         origin = Origin("event", batch.topic, batch.partition, record.offset)

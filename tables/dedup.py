@@ -33,6 +33,6 @@ class Dedup:
         value = self.table.get(partition, task_id)
         return None if value is None else _decoder.decode(value)
 
-    async def write(self, partition: int, entries: Mapping[bytes, Closed], applied: int) -> None:
-        """Make the entries closed by a batch durable: always before the pending ones of the same batch."""
-        await self.table.write(partition, {key: encode(entry) for key, entry in entries.items()}, applied)
+    def put(self, partition: int, entries: Mapping[bytes, Closed], applied: int) -> None:
+        """Note the entries closed by a batch. They become durable before the pending ones of the same batch."""
+        self.table.put(partition, {key: encode(entry) for key, entry in entries.items()}, applied)

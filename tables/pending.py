@@ -33,7 +33,7 @@ class Pending:
         """Every open entry of a partition."""
         return ((key, _decoder.decode(value)) for key, value in self.table.items(partition))
 
-    async def write(self, partition: int, entries: Mapping[bytes, Open | None], applied: int) -> None:
-        """Make the entries of a batch durable; None closes one."""
+    def put(self, partition: int, entries: Mapping[bytes, Open | None], applied: int) -> None:
+        """Note the entries of a batch; None closes one."""
         puts = {key: None if entry is None else encode(entry) for key, entry in entries.items()}
-        await self.table.write(partition, puts, applied)
+        self.table.put(partition, puts, applied)

@@ -35,7 +35,7 @@ class Sources:
         value = self.table.get(partition, KEY)
         return Counts() if value is None else _decoder.decode(value)
 
-    async def write(self, partition: int, counts: Counts, applied: int) -> None:
-        """Make the position and the counts durable: after the facts of the same events."""
+    def put(self, partition: int, counts: Counts, applied: int) -> None:
+        """Note the position and the counts: once the facts of the same events are durable."""
         counts.next = applied
-        await self.table.write(partition, {KEY: _encode(counts)}, applied)
+        self.table.put(partition, {KEY: _encode(counts)}, applied)

@@ -38,8 +38,8 @@ class Tasks:
         """Every task of a partition, by id. Blocks."""
         return (decode(value) for _, value in self.table.items(partition))
 
-    async def write(self, partition: int, tasks: Mapping[bytes, Task], applied: int) -> dict[bytes, bytes]:
-        """Make the tasks of a batch durable. Returns their rows."""
+    def put(self, partition: int, tasks: Mapping[bytes, Task], applied: int) -> dict[bytes, bytes]:
+        """Note the tasks of a batch. Returns their rows."""
         rows = {key: encode(task) for key, task in tasks.items()}
-        await self.table.write(partition, rows, applied)
+        self.table.put(partition, rows, applied)
         return rows

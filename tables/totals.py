@@ -64,7 +64,7 @@ class PartitionTotals:
         return found
 
     def stored(self, partition: int) -> Statistics:
-        """The sums, failures and types of a partition as far as they are durable; no minutes and no workers.
+        """The sums, failures and types of a partition after the last whole batch; no minutes and no workers.
 
         `of` may be ahead of that, and fall back when a batch breaks off: whoever compares two moments must not see it.
         """
@@ -87,12 +87,12 @@ class PartitionTotals:
             if self.table.applied(partition) == applied
         }
 
-    async def write(self, partition: int, statistics: Statistics, applied: int) -> None:
-        """Make what has changed durable: always before the tasks of the same batch (`domain/totals`)."""
+    def put(self, partition: int, statistics: Statistics, applied: int) -> None:
+        """Note what has changed. It becomes durable before the tasks of the same batch (`domain/totals`)."""
         puts: dict[bytes, bytes | None] = {KEY: _encode(statistics.totals)}
         for key, row in statistics.take_changes().items():
             puts[_key(key)] = None if row is None else _encode(row)
-        await self.table.write(partition, puts, applied)
+        self.table.put(partition, puts, applied)
         self._kept[partition] = applied, statistics
 
     def _read(self, partition: int) -> Statistics:

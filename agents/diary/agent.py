@@ -7,6 +7,7 @@ from agents.diary.events import Event, Events, event_of
 from agents.diary.indexes import Indexes
 from streamapp.clock import Clock, SystemClock
 from streamapp.domain.dispatch import Limits
+from streamapp.domain.statistics import Statistics
 from streamapp.domain.task import Task
 from streamapp.domain.totals import Unreadable
 from streamapp.domain.views import tell_diary
@@ -55,15 +56,17 @@ class Diary(Resident):
         self.events = Events(clock or SystemClock())
 
     async def fold(self, batch: RecordBatch) -> None:
-        """Fold a batch and make it durable, totals first (`domain/totals`); then tell who watches.
+        """Fold a batch into both tables; then tell who watches.
 
         A record that is no fact is counted, kept visible with its reason, and skipped.
         """
         partition = batch.partition
         events: list[Event] | None = [] if self.events.wanted() else None
         try:
-            touched = await self._fold(batch, events)
-            rows = await self.tasks.write(partition, touched, batch.end)
+            touched, statistics = await self._fold(batch, events)
+            # Nothing is awaited between the two: a pass is cut through both at the same batch.
+            self.totals.put(partition, statistics, batch.end)
+            rows = self.tasks.put(partition, touched, batch.end)
         except BaseException:
             self.totals.forget(partition)  # they may have counted what was never stored
             raise
@@ -72,8 +75,8 @@ class Diary(Resident):
             self.events.tell(partition, batch.start, batch.end, events)
         self.arrivals.arrived(partition, touched)
 
-    async def _fold(self, batch: RecordBatch, events: list[Event] | None) -> dict[bytes, Task]:
-        """Fold a batch and store the totals. Returns the tasks that it was about."""
+    async def _fold(self, batch: RecordBatch, events: list[Event] | None) -> tuple[dict[bytes, Task], Statistics]:
+        """Fold a batch. Returns the tasks that it was about, and what it all adds up to."""
         partition, statistics = batch.partition, self.totals.of(batch.partition)
         touched: dict[bytes, Task] = {}
 
@@ -94,8 +97,7 @@ class Diary(Resident):
                 log.warning("a record of the diary is no fact, skipped", reason=item.reason, **place)
             elif events is not None and task is not None:
                 events.append(event_of(partition, item, task))
-        await self.totals.write(partition, statistics, batch.end)
-        return touched
+        return touched, statistics
 
     async def restored(self) -> None:
         """Fold a partition anew whose totals were lost: they count what a fact changes, so no task may be ahead.

@@ -32,6 +32,7 @@ from streamapp.stream.resident import Resident
 from streamapp.stream.restore import Gone, restore
 from streamapp.stream.table import BatchTable
 from streamapp.stream.transport import Transport
+from streamapp.stream.write_behind import WriteBehind
 from streamapp.telemetry import get_log
 
 log = get_log(__name__)
@@ -39,6 +40,8 @@ log = get_log(__name__)
 IDLE_CHECK_SECONDS = 1.0
 FETCH_PACE_SECONDS: Mapping[Role, float] = {"diary": 0.02, "ingest": 0.005}
 """Fetches are at least so far apart; nobody waits for the diary but people."""
+STORE_PACE_SECONDS: Mapping[Role, float] = {"ingest": 0.1}
+"""Passes to the tables are about so far apart. What ingest has not stored is told to the diary again after a crash."""
 LEAVE_SECONDS = 8.0
 """How long Faust may take to say goodbye to Kafka."""
 
@@ -54,7 +57,9 @@ class StreamApp(faust.App):
         self.holes = Holes(settings.bootstrap_servers)
         self.positions = Positions()
         self.fetch_pace_seconds = FETCH_PACE_SECONDS.get(settings.role, 0.005)
+        self.store_pace_seconds = STORE_PACE_SECONDS.get(settings.role, 0.25)
         self.folds = Folds()
+        self.write_behinds: list[WriteBehind] = []
         self._taking_over: asyncio.Task[None] | None = None
         self.batch_tables: list[BatchTable] = []
         self.residents: list[Resident] = []
@@ -111,7 +116,8 @@ class StreamApp(faust.App):
     ) -> None:
         """Register an agent that hands every batch of `topic` to `handle`, which folds it into `tables`.
 
-        `complete`: the topic is a record of everything, and a missing part of it stops its partition.
+        `tables`: in the order in which they have to become durable. `complete`: the topic is a record of everything,
+        and a missing part of it stops its partition.
         """
         if topic not in self.plans:
             self.plans.append(topic)
@@ -119,10 +125,12 @@ class StreamApp(faust.App):
         channel = self.topic(topic.name, key_type=bytes, value_type=bytes, partitions=topic.partitions)
 
         fold = counted(handle, self.measured.agent(name))
+        behind = WriteBehind(name, tables, self.store_pace_seconds)
+        self.write_behinds.append(behind)
 
         async def agent(stream: Any) -> None:
             async for event in stream.events():
-                await self.folds.run(fold_for_ever(name, event.value, fold, tables))
+                await self.folds.run(fold_for_ever(name, event.value, fold, tables, behind.folded))
 
         self.agent(channel, name=name)(agent)
 
@@ -185,7 +193,8 @@ class StreamApp(faust.App):
     def _end_without_kafka(self) -> None:
         """End the process if Faust cannot: it commits and flushes before it ends, for ever if Kafka is away.
 
-        By now nothing is left to be lost: commits are a report, and tables are written with every batch.
+        By now nothing is left to be lost: commits are a report, and tables are stored, or are folded on from where they
+        were stored last.
         """
         end = threading.Timer(LEAVE_SECONDS, os._exit, [int(self.crashed)])
         end.daemon = True
@@ -209,7 +218,7 @@ class StreamApp(faust.App):
             table.release()
 
     async def _shut(self) -> None:
-        """Act on nothing and fold nothing any more."""
+        """Act on nothing and fold nothing any more; store what is folded."""
         self.settled = False
         if self._taking_over is not None:
             # Race: the next rebalance comes while the last one is still being settled; its gates may not open now.
@@ -217,6 +226,7 @@ class StreamApp(faust.App):
             await asyncio.wait({self._taking_over})
         # At the same time, because each may take some seconds while Kafka is away.
         await asyncio.gather(*(resident.revoked() for resident in self.residents), self.folds.close())
+        await asyncio.gather(*(behind.close() for behind in self.write_behinds))
 
     async def _rebalance_complete(self, *_: Any, **__: Any) -> None:
         taking_over = self._taking_over = asyncio.create_task(self._take_over())

@@ -1,7 +1,7 @@
-"""How far each partition has been applied, as the tables themselves know it.
+"""How far each partition has been applied and stored, as the tables themselves know it.
 
 A committed offset proves nothing about state (`faust.md`), so nothing is ever decided from one: reading resumes at the
-lowest applied offset of the tables that a topic feeds.
+lowest stored offset of the tables that a topic feeds.
 """
 
 from typing import Protocol
@@ -11,12 +11,12 @@ from streamapp.telemetry import get_log
 log = get_log(__name__)
 
 
-class Applied(Protocol):
-    """A table that knows the offset up to which a partition's facts are in it."""
+class Stored(Protocol):
+    """A table that knows the offset up to which a partition's facts are in it for good."""
 
     name: str
 
-    def applied(self, partition: int) -> int | None:
+    def stored(self, partition: int) -> int | None:
         """Offset of the next fact to apply; 0 if none was; None if the partition is not held here."""
 
 
@@ -24,7 +24,7 @@ class Positions:
     """The tables behind each batch topic."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, list[Applied]] = {}
+        self._tables: dict[str, list[Stored]] = {}
         self._complete: set[str] = set()
         self._standing: set[tuple[str, int]] = set()
 
@@ -33,7 +33,7 @@ class Positions:
         """Partitions that are not read because facts are gone from the log."""
         return tuple(f"{topic}-{partition}" for topic, partition in sorted(self._standing))
 
-    def feed(self, topic: str, *tables: Applied, complete: bool) -> None:
+    def feed(self, topic: str, *tables: Stored, complete: bool) -> None:
         """Say that `topic` is folded into `tables`. `complete`: no record of it may ever be missing."""
         self._tables.setdefault(topic, []).extend(tables)
         if complete:
@@ -53,13 +53,13 @@ class Positions:
         return tuple(self._tables)
 
     def applied(self, topic: str, partition: int) -> int | None:
-        """The lowest applied offset of the tables; None where one of them does not hold the partition."""
-        known = [table.applied(partition) for table in self._tables.get(topic, ())]
+        """The lowest stored offset of the tables; None where one of them does not hold the partition."""
+        known = [table.stored(partition) for table in self._tables.get(topic, ())]
         return None if None in known else min((offset for offset in known if offset is not None), default=None)
 
     def furthest(self, topic: str, partition: int) -> int:
-        """The highest applied offset of the tables: the topic has been at least so long."""
-        return max((table.applied(partition) or 0 for table in self._tables.get(topic, ())), default=0)
+        """The highest stored offset of the tables: the topic has been at least so long."""
+        return max((table.stored(partition) or 0 for table in self._tables.get(topic, ())), default=0)
 
     def resume_from(self, topic: str, partition: int, earliest: int, end: int) -> int | None:
         """Where to read on; None if it is not held, or must stand still because facts are gone from the log."""

@@ -1,12 +1,14 @@
-"""A table written by the batch: one pass to the changelog, one write to RocksDB, one applied offset with it.
+"""A table written by the pass: what some batches have put goes to the changelog once, then into RocksDB in one write.
 
-In: puts and deletes of one partition with the offset up to which they are folded. Out: both durable when `write`
-returns. Order is what keeps it right: the changelog is acknowledged first and the local store written after, so that
-the store never holds what a restore could not give back; the applied offset is the last record of the pass, so that it
-never vouches for a put that is missing (`docs/decisions/0003-offset-in-the-state.md`).
+In: puts and deletes of one partition with the offset up to which they are folded, seen by readers at once. Out: both
+durable when `store` returns (`write_behind` says when). Order is what keeps it right: the changelog is acknowledged
+first and the local store written after, so that the store never holds what a restore could not give back; the applied
+offset is the last record of the pass, so that it never vouches for a put that is missing
+(`docs/decisions/0003-offset-in-the-state.md`).
 """
 
 import asyncio
+import heapq
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -22,6 +24,7 @@ from streamapp.stream.changelog import ChangelogTable, clear
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
 from streamapp.stream.recovery import patiently
 from streamapp.stream.restore import Gone, Partition, read
+from streamapp.stream.unstored import Pass, Unstored
 from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, headers
 from streamapp.telemetry import describe, get_log
 
@@ -62,7 +65,12 @@ class BatchTable:
                 probe=app.probe,
             )
         )
+        self._begin()
+
+    def _begin(self) -> None:
         self._applied: dict[int, int] = {}
+        self._stored: dict[int, int] = {}
+        self._unstored: dict[int, Unstored] = {}
         self._ends: dict[int, ChangelogEnd] = {}
         self._spoiled: dict[int, set[bytes]] = {}
 
@@ -79,13 +87,19 @@ class BatchTable:
         """Offset of the next fact to apply; 0 if none was; None if the partition is not held here."""
         return self._applied.get(partition)
 
+    def stored(self, partition: int) -> int | None:
+        """The applied offset that is durable: from here the partition is folded on after a crash."""
+        return self._stored.get(partition) if partition in self._applied else None
+
     def hold(self, partitions: set[int]) -> None:
         """After recovery: these partitions, and no others, are held here.
 
         Raises:
             ConfigurationError: the table was folded from a topic with another number of partitions.
         """
-        self._applied = {partition: self._read_applied(partition) for partition in partitions}
+        self._unstored = {partition: Unstored() for partition in partitions}
+        self._stored = {partition: self._read_applied(partition) for partition in partitions}
+        self._applied = dict(self._stored)
         self._ends = {
             partition: ChangelogEnd(self._read_last(partition), self._marker(partition).losses)
             for partition in partitions
@@ -117,28 +131,80 @@ class BatchTable:
         For a table that may not be ahead of another one. Its changelog keeps the old rows until the fold writes them.
         """
         clear(self._store._dbs[partition])
-        self._applied[partition] = 0
+        self._unstored[partition] = Unstored()
+        self._applied[partition] = self._stored[partition] = 0
 
     def get(self, partition: int, key: bytes) -> bytes | None:
         """The value of `key`; the last known one while a rebalance is under way, None if the store is not open."""
+        unstored = self._unstored.get(partition)
+        if unstored is not None and unstored.has(key):
+            return unstored.get(key)
+        return self._get_stored(partition, key)
+
+    def _get_stored(self, partition: int, key: bytes) -> bytes | None:
         db = self._store._dbs.get(partition)
         return None if db is None else db.get(key)
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Every key and value of a partition, in key order. Blocks; many rows belong into a thread."""
-        db = self._store._dbs.get(partition)
-        if db is not None:
-            for key, value in db.items():
-                if key not in (APPLIED_KEY, self._store.offset_key):
-                    yield key, value
+        """Every key and value of a partition as they are now, in key order. Many rows are read in a thread.
 
-    async def write(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
-        """Make `puts` (None deletes) and the applied offset durable, in the changelog and then in the store.
-
-        Waits as long as Kafka is away; a cancelled write may be in the changelog in part, which the next one repairs.
+        Race: it has to be called where rows are put, so that nothing is stored while it takes its look.
         """
-        if self._applied.get(partition) is None:
+        db = self._store._dbs.get(partition)
+        if db is None:
+            return iter(())
+        unstored = self._unstored.get(partition)
+        fresh = {} if unstored is None else unstored.rows()
+        known = fresh.keys() | {APPLIED_KEY, self._store.offset_key}
+        stored = (row for row in db.items() if row[0] not in known)
+        return heapq.merge(stored, sorted((key, value) for key, value in fresh.items() if value is not None))
+
+    def put(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
+        """Change rows (None deletes) and the applied offset, for every reader at once; `store` makes it durable.
+
+        Raises:
+            NotHeld: the partition was taken away.
+        """
+        if partition not in self._applied:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
+        self._unstored[partition].put(puts, applied)
+        self._applied[partition] = applied
+
+    @property
+    def unstored_bytes(self) -> int:
+        """About how much waits to be stored."""
+        return sum(unstored.size for unstored in self._unstored.values())
+
+    def unstored(self) -> list[int]:
+        """The partitions held with something to be stored."""
+        return [held for held in self._applied if not self._unstored[held].empty]
+
+    def passing(self, partition: int) -> bool:
+        """Whether a pass of the partition was taken and is not stored."""
+        return partition in self._unstored and self._unstored[partition].passing is not None
+
+    def take(self, partition: int) -> None:
+        """Cut a pass here: `store` takes what was put so far, and nothing that is put from now on."""
+        if partition in self._unstored:
+            self._unstored[partition].take()
+
+    async def store(self, partition: int) -> None:
+        """Make the pass that was taken durable, in the changelog and then in the store; nothing to do without one.
+
+        Waits as long as Kafka is away. Cancelled, it may be in the changelog in part, which the next one repairs.
+
+        Raises:
+            NotHeld: the partition was taken away.
+        """
+        unstored = self._unstored.get(partition)
+        if unstored is not None and unstored.passing is not None:
+            await self._write(partition, unstored.passing)
+            unstored.done()
+
+    async def _write(self, partition: int, taken: Pass) -> None:
+        if partition not in self._applied:
+            raise NotHeld(f"{self.name}: partition {partition} was taken away")
+        puts, applied = taken
         end = self._ends[partition]
         again = await self._to_repair(partition, puts, applied)
         rows = [*puts.items(), *again, self._marked(partition, end, applied)]
@@ -159,7 +225,7 @@ class BatchTable:
                 batch.put(key, value)
         batch.put(self._store.offset_key, b"%d" % end.read_up_to)
         db.write(batch)
-        self._applied[partition] = applied
+        self._stored[partition] = applied
         self._spoiled.get(partition, set()).difference_update([key for key, _ in rows])
         failpoints.reached(Gap.AFTER_STORE)
 
@@ -204,7 +270,7 @@ class BatchTable:
                     partition=partition,
                     rows=len(found.spoiled),
                 )
-        return [(key, self.get(partition, key)) for key in sorted(spoiled - puts.keys())]
+        return [(key, self._get_stored(partition, key)) for key in sorted(spoiled - puts.keys())]
 
     async def _append(self, partition: int, rows: list[Put], applied: int) -> None:
         """Append to the changelog. Tries again for as long as the partition is held."""
@@ -249,7 +315,7 @@ class BatchTable:
 
     def _read_last(self, partition: int) -> int:
         """Offset of the last record of the changelog that is in the store, or was written with it; -1 for none."""
-        value = self.get(partition, self._store.offset_key)
+        value = self._get_stored(partition, self._store.offset_key)
         return -1 if value is None else int(value)
 
     def _read_applied(self, partition: int) -> int:
@@ -262,7 +328,7 @@ class BatchTable:
         return marker.next
 
     def _marker(self, partition: int) -> Marker:
-        value = self.get(partition, APPLIED_KEY)
+        value = self._get_stored(partition, APPLIED_KEY)
         return Marker(0, self.partitions) if value is None else decode_marker(value)
 
     def tp(self, partition: int) -> TP:

@@ -35,8 +35,8 @@ class TablesWeb:
         router.add_get("/v1/tables/{table}/{partition}", self.rows)
 
     async def tables(self, _: web.Request) -> web.Response:
-        """How far each partition held here is folded, and the URLs of all processes of this consumer group."""
-        held = [{"table": table.name, "partition": p, "applied": table.applied(p)} for table, p in self._held()]
+        """How far each partition held here is stored, and the URLs of all processes of this consumer group."""
+        held = [{"table": table.name, "partition": p, "applied": table.stored(p)} for table, p in self._held()]
         body = {
             "group": self._app.conf.id,
             "settled": self._app.settled,

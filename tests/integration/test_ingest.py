@@ -176,7 +176,7 @@ class HalfWritten:
     def get(self, _: int, key: bytes) -> bytes | None:
         return self.rows.get(key)
 
-    async def write(self, _: int, puts: dict[bytes, bytes | None], __: int) -> None:
+    def put(self, _: int, puts: dict[bytes, bytes | None], __: int) -> None:
         self.rows |= puts
 
 

@@ -18,7 +18,6 @@ from faust.types import TP
 import streamapp.stream.restore as restoring
 import streamapp.stream.table as tables
 from streamapp.stream.changelog import clear
-from streamapp.stream.changelog_end import ChangelogEnd
 from streamapp.stream.table import BatchTable
 from tests.model.kafka import PARTITIONS, Kafka, Producer
 from tests.model.life import Life
@@ -128,9 +127,7 @@ class SimulatedTable(BatchTable):
         self._app: Any = SimpleNamespace(producer=producer, servers=Changelogs(kafka, life))
         data = SimpleNamespace(_dbs={}, offset_key=OFFSET_KEY)
         self._table: Any = SimpleNamespace(changelog_topic_name=f"dispatch-{name}-changelog", data=data)
-        self._applied: dict[int, int] = {}
-        self._ends: dict[int, ChangelogEnd] = {}
-        self._spoiled: dict[int, set[bytes]] = {}
+        self._begin()
 
     @property
     def open(self) -> dict[int, Rows]:

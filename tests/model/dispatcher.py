@@ -92,7 +92,7 @@ class Machine:
         plan: Any = SimpleNamespace(name=TOPIC)
         register(self.seat, plan, self.dispatch)  # type: ignore[arg-type]
         self._taking: asyncio.Task[None] | None = None
-        self._looked_at: dict[tuple[str, int], tuple[Rows, int]] = {}
+        self._looked_at: dict[tuple[str, int], tuple[Rows, int, int]] = {}
         life.spawn(self._begin())
 
     async def _begin(self) -> None:
@@ -142,15 +142,16 @@ class Machine:
             await asyncio.wait({self.life.spawn(what())})
 
     def odd_tables(self) -> list[str]:
-        """Where tables differ from the oracle's fold. Looked at only while every gate is open, and after writes."""
+        """Where tables differ from the oracle's fold. Looked at only while every gate is open, and after changes."""
         found: list[str] = []
         if not self.alive or self.zombie or self.dispatch.behind() or not self.seat.settled:
             return found
         for table in self.tables:
             for partition in table.held():
                 file = table.open[partition]
-                if self._looked_at.get((table.name, partition)) != (file, file.version):
-                    self._looked_at[table.name, partition] = (file, file.version)
+                state = file, file.version, table.applied(partition) or 0
+                if self._looked_at.get((table.name, partition)) != state:
+                    self._looked_at[table.name, partition] = state
                     found.extend(self._odd_rows(table, partition))
         return found
 

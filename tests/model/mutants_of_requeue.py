@@ -31,18 +31,18 @@ class ForgetsFirst(Dispatch):
 
     async def fold(self, batch: Any) -> None:
         self._looked_up: set[bytes] = set()
-        write = self._dedup.write
+        put = self._dedup.put
 
-        async def without(partition: int, entries: Any, applied: int) -> None:
+        def without(partition: int, entries: Any, applied: int) -> None:
             gone: dict[bytes, Any] = dict.fromkeys(self._looked_up - entries.keys())
-            await self._dedup.table.write(partition, gone, applied)
-            await write(partition, entries, applied)
+            self._dedup.table.put(partition, gone, applied)
+            put(partition, entries, applied)
 
-        self._dedup.write = without  # type: ignore[method-assign]
+        self._dedup.put = without  # type: ignore[method-assign]
         try:
             await super().fold(batch)
         finally:
-            self._dedup.write = write  # type: ignore[method-assign]
+            self._dedup.put = put  # type: ignore[method-assign]
 
 
 def any_request_counts(memory: Memory | None, recorded: Recorded) -> Memory:

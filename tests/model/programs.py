@@ -202,7 +202,7 @@ PROGRAMS: Mapping[str, Program] = {
         _seconds(3),
     ],
     "forgets the ended": [_accept(1), _seconds(3), *_told_again(0)],
-    "marker first": [_accept(5), _ms(100), _files_lost(0), _starts(0)],
+    "marker first": [_accept(5), _ms(280), _files_lost(0), _starts(0)],
     "no changelog": [_accept(5), _ms(400), _files_lost(0), _starts(0)],
     "restores from what is torn": [
         _starts(0),

@@ -15,6 +15,7 @@ from streamapp.stream.folding import Folds, fold_for_ever
 from streamapp.stream.positions import Positions
 from streamapp.stream.topics import TopicPlan
 from streamapp.stream.transport import Consumer
+from streamapp.stream.write_behind import WriteBehind
 from tests.model.disk import Changelogs, SimulatedTable
 from tests.model.doors import SimulatedProbe
 from tests.model.kafka import TOPIC, Kafka, Record
@@ -24,6 +25,7 @@ FETCHED_AT_ONCE = 5
 FETCH_WAITS = (0.0, 0.02, 0.3)
 """How long a fetch waits for more at most, in seconds: the reader is quick, as the product's is, or behind."""
 BATCHES_ON_THEIR_WAY = 2
+STORE_PACE_SECONDS = 0.25
 
 
 class SimulatedConsumer:
@@ -148,6 +150,7 @@ class Seat:
 
     def __init__(self, life: Life, kafka: Kafka, probe: SimulatedProbe, group: dict[int, int]) -> None:
         self.positions, self.folds = Positions(), Folds()
+        self.write_behinds: list[WriteBehind] = []
         self.batch_tables: list[SimulatedTable] = []
         self.residents: list[Any] = []
         self.servers = Changelogs(kafka, life)
@@ -173,10 +176,13 @@ class Seat:
         self.positions.feed(topic.name, *tables, complete=complete)
         self.batch_tables.extend(tables)
 
+        behind = WriteBehind(name, tables, STORE_PACE_SECONDS)
+        self.write_behinds.append(behind)
+
         async def agent() -> None:
             while True:
                 message = await self.consumer.batches.get()
-                await self.folds.run(fold_for_ever(name, message.value, handle, tables))
+                await self.folds.run(fold_for_ever(name, message.value, handle, tables, behind.folded))
                 message.acked = True
                 self.consumer.bell.set()
 

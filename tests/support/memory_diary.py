@@ -41,7 +41,7 @@ class MemoryTable:
         self.partitions = partitions
         self.next = dict.fromkeys(held, 0)
         self.fails: Exception | None = None
-        self.put: list[bytes] = []
+        self.changed: list[bytes] = []
         self._store = SimpleNamespace(_dbs={partition: Rows() for partition in self.next})
 
     def rows(self, partition: int) -> Rows:
@@ -64,11 +64,11 @@ class MemoryTable:
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         return iter(self.rows(partition).items())
 
-    async def write(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
-        """Store everything or, when told to fail, nothing."""
+    def put(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
+        """Change everything or, when told to fail, nothing."""
         if self.fails is not None:
             raise self.fails
-        self.put = list(puts)
+        self.changed = list(puts)
         rows = self.rows(partition)
         for key, value in puts.items():
             if value is None:

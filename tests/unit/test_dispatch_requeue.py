@@ -44,7 +44,7 @@ class Rows:
     def applied(self, partition: int) -> int:
         return self.next
 
-    async def write(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
+    def put(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> None:
         if self.dies:
             self.dies = False
             raise Died

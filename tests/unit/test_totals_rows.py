@@ -70,7 +70,7 @@ def test_only_rows_that_have_changed_are_written() -> None:
     written = []
     for number, record in enumerate(records_of(story.facts)):
         asyncio.run(diary.fold(batch([record], number, number + 1)))
-        written.append(sorted(totals.put))
+        written.append(sorted(totals.changed))
     minute = b"minute:%d" % (START // 60_000)
     assert written == [
         [minute, KEY],
