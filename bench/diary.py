@@ -1,85 +1,74 @@
-"""Looks at the diary from outside, with a plain client: how many facts of a kind, when the first and the last came."""
+"""Looks at the diary from outside: waits by its own count of what is completed, and reads the facts when all is over.
+
+Nobody reads along while tasks run: a client that read every fact would take its share of the two cores.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-POLL_MS = 300
+POLL_SECONDS = 0.3
 KINDS = {b"TaskAccepted": "accepted", b"TaskExecutionCompleted": "completed"}
 
 
 @dataclass
 class Seen:
-    """`count`, and the broker's time in milliseconds of the first and the last one."""
+    """The broker's time in milliseconds at which each task was accepted and completed first."""
 
-    count: int = 0
-    first_ms: int = 0
-    last_ms: int = 0
+    accepted: dict[str, int] = field(default_factory=dict)
+    completed: dict[str, int] = field(default_factory=dict)
 
-    def note(self, at_ms: int) -> None:
-        """One more."""
-        self.first_ms = at_ms if not self.count else min(self.first_ms, at_ms)
-        self.last_ms = max(self.last_ms, at_ms)
-        self.count += 1
+    @property
+    def per_second(self) -> float:
+        """Completed tasks, by the time from the first acceptance to the last completion."""
+        milliseconds = max(self.completed.values()) - min(self.accepted.values())
+        return len(self.completed) * 1000 / max(milliseconds, 1)
 
 
-@dataclass
-class Watch:
-    """Reads a topic from its beginning. `accepted_at`: task id to the broker's time, if it is asked for."""
+async def until_completed(url: str, count: int, seconds: float) -> None:
+    """Wait until the diary at `url` counts so many completed tasks.
 
-    consumer: AIOKafkaConsumer
-    partitions: list[TopicPartition]
-    seen: dict[str, Seen] = field(default_factory=lambda: {name: Seen() for name in KINDS.values()})
-    accepted_at: dict[str, int] | None = None
-
-    async def until_completed(self, count: int, seconds: float) -> float:
-        """Wait for so many completions; tasks per second from the first acceptance to the last completion.
-
-        Raises:
-            TimeoutError: not within `seconds`; says how many there were.
-        """
-        end = time.monotonic() + seconds
-        while self.seen["completed"].count < count:
+    Raises:
+        TimeoutError: not within `seconds`; says how many there were.
+    """
+    end = time.monotonic() + seconds
+    async with aiohttp.ClientSession() as session:
+        while (found := await _completed(session, url)) < count:
             if time.monotonic() > end:
-                raise TimeoutError(f"{self.seen['completed'].count} of {count} tasks completed in {seconds:g} s")
-            await asyncio.sleep(POLL_MS / 1000)
-            await self.look()
-        return count * 1000 / max(self.seen["completed"].last_ms - self.seen["accepted"].first_ms, 1)
-
-    async def look(self) -> None:
-        """Read what is there."""
-        while fetched := await self.consumer.getmany(timeout_ms=0, max_records=20_000):
-            for records in fetched.values():
-                for record in records:
-                    self._note(record)
-
-    def _note(self, record: object) -> None:
-        value: bytes = getattr(record, "value", None) or b""
-        start = value.find(b'"type":"') + 8
-        name = KINDS.get(value[start : value.find(b'"', start)])
-        if name is None:
-            return
-        at: int = record.timestamp  # type: ignore[attr-defined]
-        self.seen[name].note(at)
-        if self.accepted_at is not None and name == "accepted":
-            key: bytes = record.key  # type: ignore[attr-defined]
-            self.accepted_at.setdefault(key.decode(), at)
+                raise TimeoutError(f"{found} of {count} tasks completed in {seconds:g} s")
+            await asyncio.sleep(POLL_SECONDS)
 
 
-@asynccontextmanager
-async def watching(servers: str, topic: str, partitions: int, *, acceptances: bool = False) -> AsyncIterator[Watch]:
-    """A watch on `topic` from its first record on."""
+async def _completed(session: aiohttp.ClientSession, url: str) -> int:
+    async with session.get(f"{url}/v1/totals") as answer:
+        return int((await answer.json()).get("states", {}).get("COMPLETED", 0)) if answer.status == 200 else 0
+
+
+async def read(servers: str, topic: str, partitions: int, prefix: str) -> Seen:
+    """What the diary says of the tasks whose ids begin with `prefix`."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest", max_poll_records=20_000
     )
+    seen = Seen()
     await consumer.start()
     try:
         tps = [TopicPartition(topic, partition) for partition in range(partitions)]
         consumer.assign(tps)
-        yield Watch(consumer, tps, accepted_at={} if acceptances else None)
+        ends = await consumer.end_offsets(tps)
+        while rest := [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for records in (await consumer.getmany(*rest, timeout_ms=1000)).values():
+                for record in records:
+                    _note(seen, record.key.decode(), record.value, record.timestamp, prefix)
     finally:
         await consumer.stop()
+    return seen
+
+
+def _note(seen: Seen, task_id: str, value: bytes, at: int, prefix: str) -> None:
+    start = value.find(b'"type":"') + 8
+    name = KINDS.get(value[start : value.find(b'"', start)])
+    if name is not None and task_id.startswith(prefix):
+        getattr(seen, name).setdefault(task_id, at)

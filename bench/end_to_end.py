@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench import usage
-from bench.diary import watching
+from bench.diary import read, until_completed
 from bench.stand import Stand
 from streamapp.wire.names import Names
 from tests.support.stack import PARTITIONS, PROJECT, AnyRole, RoleProcess
@@ -15,13 +15,19 @@ from tests.support.stack import PARTITIONS, PROJECT, AnyRole, RoleProcess
 Road = Literal["preloaded", "events", "posts", "batches"]
 LIMIT_SECONDS = 240.0
 SETTLE_SECONDS = 1.0
+WARM_TASKS = 100
+"""Run before anything is measured, as with the peers; what is preloaded cannot wait for them."""
+
 PREFETCH = 100
 """Jobs that do nothing are over before the next one has come: the default is made for jobs that take time."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`cpu` is CPU seconds per 1,000 tasks by process, `peak_mib` the largest memory by process."""
+    """`cpu` is CPU seconds per 1,000 tasks by process, `peak_mib` the largest memory by process.
+
+    The process that feeds is counted, as the producer of a peer is.
+    """
 
     tasks_per_second: float
     cpu: dict[str, float]
@@ -30,7 +36,7 @@ class Measured:
 
     @property
     def cpu_seconds_per_1000(self) -> float:
-        """All processes of streamapp together."""
+        """All processes together, but for the brokers."""
         return sum(self.cpu.values())
 
 
@@ -54,25 +60,28 @@ async def measure(
 ) -> Measured:
     """Run `tasks` tasks on a fresh installation."""
     roles: list[AnyRole] = ["ingest", "dispatch"] if road in ("preloaded", "events") else ["api", "dispatch"]
-    if road == "preloaded":
-        await feed(stand, road, "b", tasks)
+    told = await feed(stand, road, "b", tasks) if road == "preloaded" else {}
     started: list[RoleProcess] = []
-    async with watching(stand.endpoints.kafka, stand.made.names.lifecycle_topic, PARTITIONS) as watch:
-        for number in range(workers):
-            started += await stand.start(
-                "worker", name=str(number), WORKER__CONCURRENCY=str(concurrency), WORKER__PREFETCH=str(PREFETCH)
-            )
-        for number in range(diaries):
-            started += await stand.start("diary", name=str(number))
-        started += await stand.start(*roles)
-        await asyncio.sleep(SETTLE_SECONDS)
-        for process in started:
-            if not process.running:
-                raise RuntimeError(f"{process.name} ended:\n{process.tail()}")
-        before = {process.name: usage.of(process.process.pid).cpu_seconds for process in started}
-        feeding = asyncio.create_task(feed(stand, road, "b", tasks)) if road != "preloaded" else None
-        rate = await watch.until_completed(tasks, LIMIT_SECONDS)
-        told = await feeding if feeding else {}
-        after = {process.name: usage.of(process.process.pid) for process in started}
+    for number in range(workers):
+        started += await stand.start(
+            "worker", name=str(number), WORKER__CONCURRENCY=str(concurrency), WORKER__PREFETCH=str(PREFETCH)
+        )
+    views = [(await stand.start("diary", name=str(number)))[0] for number in range(diaries)]
+    started += [*views, *await stand.start(*roles)]
+    await asyncio.sleep(SETTLE_SECONDS)
+    for process in started:
+        if not process.running:
+            raise RuntimeError(f"{process.name} ended:\n{process.tail()}")
+    warm = 0 if road == "preloaded" else WARM_TASKS
+    if warm:
+        await feed(stand, road, "warm", warm)
+        await until_completed(views[0].url, warm, LIMIT_SECONDS)
+    before = {process.name: usage.of(process.process.pid).cpu_seconds for process in started}
+    feeding = asyncio.create_task(feed(stand, road, "b", tasks)) if road != "preloaded" else None
+    await until_completed(views[0].url, warm + tasks, LIMIT_SECONDS)
+    told = await feeding if feeding else told
+    after = {process.name: usage.of(process.process.pid) for process in started}
+    seen = await read(stand.endpoints.kafka, stand.made.names.lifecycle_topic, PARTITIONS, "b")
     cpu = {name: (used.cpu_seconds - before[name]) * 1000 / tasks for name, used in after.items()}
-    return Measured(rate, cpu, {name: used.peak_mib for name, used in after.items()}, told)
+    cpu["feed"] = told["cpu_seconds"] * 1000 / tasks
+    return Measured(seen.per_second, cpu, {name: used.peak_mib for name, used in after.items()}, told)

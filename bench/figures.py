@@ -8,6 +8,8 @@ from typing import Any
 from bench import end_to_end as whole
 from bench import facts, rebuilding
 from bench import latency as times
+from bench.peers import celery_rabbitmq, faststream_batch, kafka_streams, node_pipeline, taskiq_rabbitmq
+from bench.peers.peer import Endpoints, Peer
 from bench.results import Results
 from bench.stand import Stand, running_stack, stand
 from brokers import Profile, Stack
@@ -67,11 +69,7 @@ async def _one_road(plan: Plan, results: Results, stack: Stack, concurrency: int
 
 
 def _peers(stack: Stack, tasks: int, concurrency: int) -> dict[str, Callable[[], Awaitable[tuple[float, float]]]]:
-    from bench.peers import celery_rabbitmq, node_pipeline, taskiq_rabbitmq
-    from bench.peers.peer import Endpoints, Peer
-
-    ends = stack.endpoints
-    endpoints = Endpoints(ends.kafka, ends.rabbitmq_url, ends.redis_url)
+    endpoints = _endpoints(stack)
 
     def runner(name: str, peer: Peer, slots: int) -> Callable[[], Awaitable[tuple[float, float]]]:
         folder = (PEERS / name).absolute()
@@ -87,6 +85,7 @@ def _peers(stack: Stack, tasks: int, concurrency: int) -> dict[str, Callable[[],
         "celery": (celery_rabbitmq, 2),
         "taskiq": (taskiq_rabbitmq, concurrency),
         "node": (node_pipeline, concurrency),
+        "faststream": (faststream_batch, concurrency),
     }
     return {name: runner(name, peer, slots) for name, (peer, slots) in found.items()}
 
@@ -95,18 +94,31 @@ async def latency(plan: Plan, results: Results) -> None:
     """Accepted → handler start, accepted → completed in the view."""
     for profile in plan.profiles:
         with running_stack(profile) as stack:
-            for per_second, seconds in ((100, 20), (500, 10)):
-                got = []
-                for _ in range(plan.runs):
-                    with stand(stack) as fresh:
-                        got.append(await times.measure(fresh, per_second, seconds))
-                for share, must in (("p50", "at most 15"), ("p99", "at most 50"), ("p99.9", "")):
-                    figure = f"accepted → handler start at {per_second}/s, {share}: ms"
-                    told = must if per_second == 100 else ""
-                    results.add(figure, STREAMAPP, profile, [one.to_start[share] for one in got], told)
-                for share in ("p50", "p99"):
-                    figure = f"accepted → completed in the view at {per_second}/s, {share}: ms"
-                    results.add(figure, STREAMAPP, profile, [one.to_view[share] for one in got])
+            for per_second, seconds in ((100, 10), (500, 10)):
+                await _one_rate(plan, results, stack, per_second, seconds)
+
+
+async def _one_rate(plan: Plan, results: Results, stack: Stack, per_second: int, seconds: int) -> None:
+    with_peers = plan.peers and per_second == 100 and stack.profile == "fast"
+    peers: dict[str, Peer] = {"celery": celery_rabbitmq, "taskiq": taskiq_rabbitmq} if with_peers else {}
+    told: dict[str, list[dict[str, float]]] = {}
+    got = []
+    for _ in range(plan.runs):
+        for name, peer in peers.items():
+            folder = (PEERS / name).absolute()
+            peer.install(folder)
+            told.setdefault(name, []).append(peer.latency(folder, _endpoints(stack), per_second, seconds))
+        with stand(stack) as fresh:
+            got.append(await times.measure(fresh, per_second, seconds))
+    for share, must in (("p50", "at most 15"), ("p99", "at most 50"), ("p99.9", "")):
+        figure = f"accepted → handler start at {per_second}/s, {share}: ms"
+        for name, values in told.items():
+            results.add(figure, name, stack.profile, [one[f"{share}_ms"] for one in values])
+        must = must if per_second == 100 else ""
+        results.add(figure, STREAMAPP, stack.profile, [one.to_start[share] for one in got], must)
+    for share in ("p50", "p99", "p99.9"):
+        figure = f"accepted → completed in the view at {per_second}/s, {share}: ms"
+        results.add(figure, STREAMAPP, stack.profile, [one.to_view[share] for one in got])
 
 
 async def api(plan: Plan, results: Results) -> None:
@@ -154,13 +166,9 @@ async def _rebuilds(plan: Plan, fresh: Stand, got: dict[str, list[float]]) -> No
     tasks = plan.facts // facts.FACTS_A_TASK
     written = await facts.write(fresh.endpoints.kafka, topic, 8, tasks)
     if plan.peers:
-        from bench.peers import kafka_streams
-        from bench.peers.peer import Endpoints
-
         folder = (PEERS / "kafka_streams").absolute()
         kafka_streams.install(folder)
-        ends = Endpoints(fresh.endpoints.kafka, fresh.endpoints.rabbitmq_url, fresh.endpoints.redis_url)
-        rebuilt, restored = kafka_streams.rebuild_and_restore(folder, ends, topic, written)
+        rebuilt, restored = kafka_streams.rebuild_and_restore(folder, _endpoints(fresh), topic, written)
         note(REBUILD, rebuilt["facts_per_second"], STREAMS)
         note(RESTORE, restored["records_per_second"], STREAMS)
     done, diary = await rebuilding.rebuild(fresh, "diary", written)
@@ -191,6 +199,13 @@ async def scale(plan: Plan, results: Results) -> None:
                 done_rebuild, _ = await rebuilding.rebuild(fresh, "diary", written)
             cost = done_rebuild.cpu_seconds * 1e6 / written
             results.add(f"rebuild of {written:,} facts: CPU µs a fact", STREAMAPP, "fast", [cost], "within 20 %")
+
+
+def _endpoints(place: Stack | Stand) -> Endpoints:
+    """The brokers, for a peer: what it makes itself is as durable as ours."""
+    ends = place.endpoints
+    flush = 1 if place.profile == "durable" else None
+    return Endpoints(ends.kafka, ends.rabbitmq_url, ends.redis_url, flush)
 
 
 def _of(got: list[dict[str, float]], name: str) -> list[float]:

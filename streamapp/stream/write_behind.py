@@ -16,8 +16,11 @@ from streamapp.telemetry import get_log
 
 log = get_log(__name__)
 
-MOST_BYTES = 8 * 1024 * 1024
-"""With so much of one agent waiting, folding waits for the pass that is under way."""
+MOST_BYTES = 3 * 1024 * 1024
+"""With so much of one agent waiting, folding waits for the pass that is under way.
+
+A pass has to fit into one record batch of a changelog (`docs/decisions/0003-offset-in-the-state.md`).
+"""
 
 CLOSE_SECONDS = 3.0
 """How long a rebalance, or the end of the process, waits for the last pass."""
