@@ -13,12 +13,12 @@ from itertools import islice
 
 from faust.stores.rocksdb import Store
 
-from streamapp.stream.table import APPLIED_KEY, BatchTable, NotHeld
+from streamapp.stream.table import APPLIED_KEY, LANDMARK_KEY, BatchTable, NotHeld
 
 Row = tuple[bytes, bytes]
 
-BOOKKEEPING = frozenset({APPLIED_KEY, Store.offset_key})
-"""Keys of the applied offset, and of the changelog offset that Faust's store notes."""
+BOOKKEEPING = frozenset({APPLIED_KEY, LANDMARK_KEY, Store.offset_key})
+"""Keys of the applied offset, of the landmark, and of the changelog offset that Faust's store notes."""
 
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 1024 * 1024

@@ -3,13 +3,17 @@
 In: partitions of tables whose files are open, and where their changelogs end. Out: files that hold what the changelogs
 vouch for. Reads with a client of its own, outside the consumer group; waits for as long as Kafka is away. Never touches
 the diary.
+
+Files are gone on from only where the changelog still has the marker that they are known to reach: their landmark. A
+changelog that was cut while they lay there, and has grown again since, has another record in its place
+(`docs/decisions/0017-changelogs-that-lost-their-tail.md`).
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from rocksdict import WriteBatch
@@ -31,6 +35,29 @@ class Gone(Exception):
     """The files of a partition were closed meanwhile: another rebalance has taken it away."""
 
 
+class Landmark(NamedTuple):
+    """A marker in the changelog up to which the files have everything: its offset, and what it vouches for.
+
+    Where another process has written the same marker to the same place, it has folded the same facts: what led there
+    may differ, what it led to does not.
+    """
+
+    offset: int
+    applied: int
+
+    def encode(self) -> bytes:
+        """As it is kept in the files."""
+        return b"%d@%d" % self
+
+
+def decode_landmark(value: bytes | None) -> Landmark | None:
+    """The landmark of files; None if they have none."""
+    if value is None:
+        return None
+    offset, _, applied = value.partition(b"@")
+    return Landmark(int(offset), int(applied))
+
+
 @dataclass
 class Partition:
     """One partition of a table on its way.
@@ -41,8 +68,12 @@ class Partition:
         offset_key: where the changelog offset is noted.
         marker: the marker in the files.
         marker_key: where it is kept.
+        landmark: how far the files are known to have the changelog; None for new ones.
+        landmark_key: where it is kept.
         sieve: which rows count.
-        start, end: changelog offsets, the end not included.
+        end: offset up to which the changelog is read, not included.
+        start: offset to read from.
+        lost: whether the changelog has something else in the place of the landmark.
         losses: how often the changelog has lost rows, as far as it was read.
     """
 
@@ -51,14 +82,33 @@ class Partition:
     offset_key: bytes
     marker: Marker
     marker_key: bytes
+    landmark: Landmark | None
+    landmark_key: bytes
     sieve: Sieve
-    start: int
     end: int
     rows: int = field(default=0)
+    start: int = field(init=False)
+    lost: bool = field(init=False, default=False)
     losses: int = field(init=False)
+    _found: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
+        self.start = 0 if self.landmark is None else self.landmark.offset
         self.losses = self.marker.losses
+
+    def begin_anew(self) -> None:
+        """Forget what is in the files: the changelog is read from its first row.
+
+        Raises:
+            Gone: the files were closed.
+        """
+        if self.files() is not self.database:
+            raise Gone
+        clear(self.database)
+        self.marker, self.landmark = Marker(0, self.marker.partitions), None
+        self.start = self.rows = self.losses = 0
+        self.lost = False
+        self.sieve.begin_anew()
 
     @property
     def torn(self) -> bool:
@@ -78,8 +128,8 @@ class Partition:
         """
         if self.files() is not self.database:
             raise Gone
-        records = [record for record in records if record.offset < self.end]
-        if not records:
+        records = self._beyond_landmark([record for record in records if record.offset < self.end])
+        if not records or self.lost:
             return
         batch = WriteBatch(raw_mode=True)
         sieve, read_up_to = self.sieve, None
@@ -99,10 +149,22 @@ class Partition:
                 batch.put(key, value)
             if sieve.whole:
                 read_up_to = record.offset
+                if counts and key == self.marker_key and applied is not None:
+                    batch.put(self.landmark_key, Landmark(record.offset, applied).encode())
         if read_up_to is not None:
             batch.put(self.offset_key, b"%d" % read_up_to)
         self.database.write(batch)
         self.rows += len(records)
+
+    def _beyond_landmark(self, records: Sequence[Any]) -> Sequence[Any]:
+        """What comes after the landmark, once that was seen. It may be gone for good: a compaction removes old markers."""
+        if self.landmark is None or self._found or not records:
+            return records
+        first, *rest = records
+        stamp = stamp_of(first.headers)
+        self._found = (first.offset, stamp.applied) == self.landmark and first.key == self.marker_key
+        self.lost = not self._found
+        return rest
 
     def settle(self) -> None:
         """All is read. A partition of which rows are missing begins empty: the diary tells everything again.
@@ -128,11 +190,17 @@ async def restore(bootstrap_servers: str, partitions: Mapping[TopicPartition, Pa
         KafkaError or OSError: Kafka did not answer at the beginning.
         Gone: a rebalance has taken a partition away.
     """
-    behind = {tp: (one.start, one.end) for tp, one in partitions.items() if one.start < one.end}
-    if not behind:
-        return
     begun = time.monotonic()
-    await read(bootstrap_servers, behind, lambda tp, records: partitions[tp].take(records))
+    behind = await _read_all(bootstrap_servers, partitions)
+    lost = {tp: one for tp, one in partitions.items() if one.lost}
+    for tp, one in lost.items():
+        log.warning(
+            "a changelog has something else where these files end: it was cut or compacted meanwhile, and is read anew",
+            topic=tp.topic,
+            partition=tp.partition,
+        )
+        one.begin_anew()
+    await _read_all(bootstrap_servers, lost)
     seconds = time.monotonic() - begun
     rows = sum(partitions[tp].rows for tp in behind)
     for tp in behind:
@@ -144,7 +212,16 @@ async def restore(bootstrap_servers: str, partitions: Mapping[TopicPartition, Pa
                 topic=tp.topic,
                 partition=tp.partition,
             )
-    log.info("tables restored from their changelogs", partitions=len(behind), rows=rows, seconds=round(seconds, 3))
+    if rows:
+        log.info("tables restored from their changelogs", partitions=len(behind), rows=rows, seconds=round(seconds, 3))
+
+
+async def _read_all(bootstrap_servers: str, partitions: Mapping[TopicPartition, Partition]) -> list[TopicPartition]:
+    """Read those that have anything to read, up to their ends. Returns which."""
+    behind = {tp: (one.start, one.end) for tp, one in partitions.items() if one.start < one.end}
+    if behind:
+        await read(bootstrap_servers, behind, lambda tp, records: partitions[tp].take(records))
+    return list(behind)
 
 
 async def read(

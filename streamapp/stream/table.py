@@ -23,7 +23,7 @@ from streamapp.failpoints import Gap
 from streamapp.stream.changelog import ChangelogTable, clear
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
 from streamapp.stream.recovery import patiently
-from streamapp.stream.restore import Gone, Partition, read
+from streamapp.stream.restore import Gone, Landmark, Partition, decode_landmark, read
 from streamapp.stream.unstored import Pass, Unstored
 from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, headers
 from streamapp.telemetry import describe, get_log
@@ -32,6 +32,9 @@ log = get_log(__name__)
 
 APPLIED_KEY = b"\x00applied"
 """Key of the applied offset. No task id can be it: ids are printable."""
+
+LANDMARK_KEY = b"\x00landmark"
+"""Key of the place in the changelog that the files are known to reach. It is in the files only."""
 
 OPTIONS = {
     "block_cache_size": 16 << 20,
@@ -115,11 +118,23 @@ class BatchTable:
         database = databases.get(partition)
         if database is None:
             raise Gone
-        marker = self._marker(partition)
+        marker, landmark = self._marker(partition), decode_landmark(database.get(LANDMARK_KEY))
         sieve = Sieve(APPLIED_KEY, marker.next)
         sieve.spoiled = self._spoiled.setdefault(partition, set())
-        start = self._read_last(partition) + 1
-        return Partition(lambda: databases.get(partition), database, key, marker, APPLIED_KEY, sieve, start, end)
+        found = Partition(
+            lambda: databases.get(partition),
+            database,
+            key,
+            marker,
+            APPLIED_KEY,
+            landmark,
+            LANDMARK_KEY,
+            sieve,
+            end,
+        )
+        if landmark is None and self._read_last(partition) >= 0:
+            found.begin_anew()  # restored in part, or written before there were landmarks
+        return found
 
     def release(self) -> None:
         """Before a rebalance: nothing is held until `hold` says so again."""
@@ -155,7 +170,7 @@ class BatchTable:
             return iter(())
         unstored = self._unstored.get(partition)
         fresh = {} if unstored is None else unstored.rows()
-        known = fresh.keys() | {APPLIED_KEY, self._store.offset_key}
+        known = fresh.keys() | {APPLIED_KEY, LANDMARK_KEY, self._store.offset_key}
         stored = (row for row in db.items() if row[0] not in known)
         return heapq.merge(stored, sorted((key, value) for key, value in fresh.items() if value is not None))
 
@@ -224,6 +239,8 @@ class BatchTable:
             else:
                 batch.put(key, value)
         batch.put(self._store.offset_key, b"%d" % end.read_up_to)
+        if not end.gaps:
+            batch.put(LANDMARK_KEY, Landmark(end.last, applied).encode())
         db.write(batch)
         self._stored[partition] = applied
         self._spoiled.get(partition, set()).difference_update([key for key, _ in rows])

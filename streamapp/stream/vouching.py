@@ -81,6 +81,12 @@ class Sieve:
         self.vouched = vouched
         self.spoiled: set[bytes] = set()
 
+    def begin_anew(self) -> None:
+        """Nothing was read, and nothing is vouched for."""
+        self._beyond.clear()
+        self.spoiled.clear()
+        self.vouched = 0
+
     def counts(self, key: bytes, applied: int | None) -> bool:
         """Whether the row of `key`, written by a pass up to `applied`, is to be restored.
 

@@ -3,6 +3,8 @@
 What the process has in its files stays whole; from the changelog alone nobody may make the table again.
 """
 
+import shutil
+
 import pytest
 
 from streamapp.stream.topics import changelog
@@ -51,5 +53,37 @@ async def test_tables_are_not_restored_from_changelogs_that_lost_rows(survivor: 
         await survivor.rest(process)
         assert len(process.lines(LOST)) == len(TABLES) * PARTITIONS, turn
         assert await life.odd_rows(life.made.tables("all")) == []
+    assert life.tap.ids == published
+    assert survivor.troubles == []
+
+
+@pytest.mark.timeout(240)
+async def test_old_files_do_not_go_on_from_a_changelog_that_was_made_anew_and_is_longer(survivor: Survivor) -> None:
+    life = survivor.life
+    process = await survivor.start()
+    await process.gates_open()
+    await life.canaries(Traffic(0, "before"))
+    await life.calm()
+    await survivor.rest(process)
+    data = life.made.tables("all")
+    kept = data.with_name("kept")
+    shutil.copytree(data, kept)
+    await lose_changelogs(survivor)
+    wipe(data)
+    process = await survivor.start()
+    await process.gates_open()
+    for number in range(1, 5):
+        await life.canaries(Traffic(number, f"after{number}"))
+        await life.calm()
+    await survivor.rest(process)
+    published = life.tap.ids
+
+    shutil.rmtree(data)
+    kept.rename(data)
+    process = await survivor.start()
+    await process.gates_open()
+    await survivor.rest(process)
+    assert process.lines("has something else where these files end") != []
+    assert await life.odd_rows(data) == []
     assert life.tap.ids == published
     assert survivor.troubles == []

@@ -96,6 +96,13 @@ class RestoresFromWhatIsTorn(Partition):
         return False
 
 
+class GoesOnWhereItWas(Partition):
+    """Takes a changelog that is long enough for the one that the files were written with."""
+
+    def _beyond_landmark(self, records: Any) -> Any:
+        return [record for record in records if self.landmark is None or record.offset > self.landmark.offset]
+
+
 MUTANTS_OF_TABLES = [
     Mutant("no gate", Parts(gates=NoGate)),
     Mutant("old horizon", Parts(gates=OldHorizon)),
@@ -105,6 +112,7 @@ MUTANTS_OF_TABLES = [
     Mutant("marker first", Parts(table=MarkerFirst)),
     Mutant("no changelog", Parts(table=NoChangelog)),
     Mutant("restores from what is torn", patches=((table_module, "Partition", RestoresFromWhatIsTorn),)),
+    Mutant("goes on where it was", patches=((table_module, "Partition", GoesOnWhereItWas),)),
     Mutant("skips strangers", patches=((table_module, "ChangelogEnd", SkipsStrangers),)),
     Mutant("believes strangers", patches=((table_module, "Sieve", BelievesStrangers),)),
 ]

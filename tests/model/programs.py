@@ -120,6 +120,21 @@ ZOMBIE: Program = [
 ]
 """A dispatcher stands still, goes on with its pass behind the new owner's rows, and is given its partitions again."""
 
+REGROWN: Program = [
+    _starts(0),
+    _come_in(6, "fails"),
+    _seconds(1),
+    _dies(0),
+    _changelogs_cut(6, *BOTH),
+    _starts(1),
+    _come_in(8),
+    _seconds(3),
+    _dies(1),
+    _starts(0),
+    _seconds(3),
+]
+"""Changelogs are cut while nobody lives, and somebody else makes them longer than they were; then the old files go on."""
+
 PROGRAMS: Mapping[str, Program] = {
     "bare horizon": [_dies(0), _accept(2), _starts(0)],
     "gives up on failure": [_publishes("lost"), _accept(1), _ms(400)],
@@ -214,6 +229,7 @@ PROGRAMS: Mapping[str, Program] = {
         _files_lost(0),
         _starts(0),
     ],
+    "goes on where it was": REGROWN,
     "skips strangers": ZOMBIE,
     "believes strangers": ZOMBIE,
     "closed wins": [_accept(1, "hopeless"), _seconds(3), _requeued(), _seconds(3)],

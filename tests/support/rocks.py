@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rocksdict import AccessType, Options, Rdict
 
-from streamapp.stream.table import APPLIED_KEY
+from streamapp.stream.table import APPLIED_KEY, LANDMARK_KEY
 from tests.support.reference import Expected, Rows
 
 FAUST_OFFSET_KEY = b"__faust\0offset__"
@@ -27,6 +27,7 @@ def read_table(directory: Path, name: str, partitions: Iterable[int]) -> tuple[R
         finally:
             database.close()
         found.pop(FAUST_OFFSET_KEY, None)
+        found.pop(LANDMARK_KEY, None)
         marker = found.pop(APPLIED_KEY, None)
         applied[partition] = json.loads(marker)["next"] if marker else 0
         rows[partition] = found
