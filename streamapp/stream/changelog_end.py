@@ -40,13 +40,18 @@ class ChangelogEnd:
         self.last = offset + count - 1
 
     @property
+    def alone(self) -> bool:
+        """Whether nobody else has written between what was written here."""
+        return not self.gaps
+
+    @property
     def read_up_to(self) -> int:
         """How far the store has got in the changelog, when it has what was written last.
 
         Race: if we are the one that was taken for dead, the owner's rows lie between ours. They may be newer than what
         is in the store, and the next restore has to read them.
         """
-        return self.gaps[0][0] - 1 if self.gaps else self.last
+        return self.last if self.alone else self.gaps[0][0] - 1
 
     def count_loss(self) -> bool:
         """Count what was lost, if anything was."""

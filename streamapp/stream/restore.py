@@ -157,7 +157,7 @@ class Partition:
         self.rows += len(records)
 
     def _beyond_landmark(self, records: Sequence[Any]) -> Sequence[Any]:
-        """What comes after the landmark, once that was seen. It may be gone for good: a compaction removes old markers."""
+        """What comes after the landmark, once that was seen. A compaction may have removed it."""
         if self.landmark is None or self._found or not records:
             return records
         first, *rest = records

@@ -239,7 +239,7 @@ class BatchTable:
             else:
                 batch.put(key, value)
         batch.put(self._store.offset_key, b"%d" % end.read_up_to)
-        if not end.gaps:
+        if end.alone:
             batch.put(LANDMARK_KEY, Landmark(end.last, applied).encode())
         db.write(batch)
         self._stored[partition] = applied

@@ -76,8 +76,8 @@ class SkipsStrangers(ChangelogEnd):
     """Takes what lies before its own last row in the changelog for read, whoever wrote it."""
 
     @property
-    def read_up_to(self) -> int:
-        return self.last
+    def alone(self) -> bool:
+        return True
 
 
 class BelievesStrangers(Sieve):

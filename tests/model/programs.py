@@ -133,7 +133,7 @@ REGROWN: Program = [
     _starts(0),
     _seconds(3),
 ]
-"""Changelogs are cut while nobody lives, and somebody else makes them longer than they were; then the old files go on."""
+"""Changelogs are cut while nobody lives, and somebody else makes them longer than they were. Old files come back."""
 
 PROGRAMS: Mapping[str, Program] = {
     "bare horizon": [_dies(0), _accept(2), _starts(0)],
