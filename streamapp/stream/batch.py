@@ -1,5 +1,6 @@
-"""A record batch: what one fetch brought of one partition, handed to an agent as one event."""
+"""What one fetch brought of one topic, handed to its agents as one event: a record batch for each partition."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,3 +26,24 @@ class RecordBatch:
     start: int
     end: int
     records: list[Record]
+
+
+class Fetch:
+    """The batches of one fetch. `readers` is how many agents have to fold it."""
+
+    def __init__(self, batches: Sequence[RecordBatch], readers: int) -> None:
+        self.batches = batches
+        self._readers = readers
+
+    @property
+    def done(self) -> bool:
+        """Whether every agent is done with it."""
+        return self._readers <= 0
+
+    def folded(self) -> None:
+        """One agent is done with it."""
+        self._readers -= 1
+
+    def has(self, topic: str, partition: int) -> bool:
+        """Whether it brought anything of this partition."""
+        return any(batch.topic == topic and batch.partition == partition for batch in self.batches)

@@ -23,7 +23,7 @@ from streamapp.metrics.stream import StreamMetrics
 from streamapp.settings import Role, Settings
 from streamapp.stream import topics
 from streamapp.stream.batch import RecordBatch
-from streamapp.stream.folding import Folds, collect_calmly, counted, fold_for_ever
+from streamapp.stream.folding import Folds, collect_calmly, counted, fold_all
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
 from streamapp.stream.positions import Positions
@@ -130,7 +130,9 @@ class StreamApp(faust.App):
 
         async def agent(stream: Any) -> None:
             async for event in stream.events():
-                await self.folds.run(fold_for_ever(name, event.value, fold, tables, behind.folded))
+                await self.folds.run(fold_all(name, event.value, fold, tables, behind.folded))
+                consumer: Any = self.consumer
+                consumer.folded(event.value)
 
         self.agent(channel, name=name)(agent)
 

@@ -11,7 +11,7 @@ import gc
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from streamapp.metrics.stream import AgentMetrics
-from streamapp.stream.batch import RecordBatch
+from streamapp.stream.batch import Fetch, RecordBatch
 from streamapp.stream.table import BatchTable, NotHeld
 from streamapp.telemetry import get_log
 
@@ -45,6 +45,20 @@ def counted(
         metrics.batch(len(batch.records), metrics.now() - begun)
 
     return handle_and_count
+
+
+async def fold_all(
+    name: str,
+    fetch: Fetch,
+    handle: Callable[[RecordBatch], Awaitable[None]],
+    tables: Sequence[BatchTable],
+    folded: Callable[[], Awaitable[None]],
+) -> None:
+    """Hand every batch of a fetch to `handle`, at the same time: what one partition waits for holds up no other one."""
+    if len(fetch.batches) == 1:
+        await fold_for_ever(name, fetch.batches[0], handle, tables, folded)
+    else:
+        await asyncio.gather(*(fold_for_ever(name, batch, handle, tables, folded) for batch in fetch.batches))
 
 
 async def fold_for_ever(

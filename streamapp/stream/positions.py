@@ -4,6 +4,7 @@ A committed offset proves nothing about state (`faust.md`), so nothing is ever d
 lowest stored offset of the tables that a topic feeds.
 """
 
+from collections import Counter
 from typing import Protocol
 
 from streamapp.telemetry import get_log
@@ -25,6 +26,7 @@ class Positions:
 
     def __init__(self) -> None:
         self._tables: dict[str, list[Stored]] = {}
+        self._readers: Counter[str] = Counter()
         self._complete: set[str] = set()
         self._standing: set[tuple[str, int]] = set()
 
@@ -34,10 +36,15 @@ class Positions:
         return tuple(f"{topic}-{partition}" for topic, partition in sorted(self._standing))
 
     def feed(self, topic: str, *tables: Stored, complete: bool) -> None:
-        """Say that `topic` is folded into `tables`. `complete`: no record of it may ever be missing."""
+        """Say that an agent folds `topic` into `tables`. `complete`: no record of it may ever be missing."""
+        self._readers[topic] += 1
         self._tables.setdefault(topic, []).extend(tables)
         if complete:
             self._complete.add(topic)
+
+    def readers(self, topic: str) -> int:
+        """How many agents fold `topic`."""
+        return self._readers[topic]
 
     def covers(self, topic: str) -> bool:
         """Whether `topic` is consumed in batches."""

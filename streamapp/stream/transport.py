@@ -1,8 +1,8 @@
 """Faust's Kafka transport, changed in four ways: batches, resumption, isolation, patience.
 
-In: what aiokafka fetched. Out: one event per partition and fetch for the batch topics (Faust's own road makes four
-asyncio tasks per record; `docs/decisions/0001-record-batches.md` has the figures), and record by record for everything
-else, that is changelogs during recovery.
+In: what aiokafka fetched. Out: one event per fetch for a batch topic (Faust's own road makes four asyncio tasks per
+record; `docs/decisions/0001-record-batches.md` has the figures), and record by record for everything else, that is
+changelogs during recovery.
 
 Where a batch topic is read from, and what is committed for it, both come from the tables (`Positions`), never from the
 consumer group: a commit is only a report for whoever watches the lag. Overrides private methods of faust-streaming
@@ -24,7 +24,7 @@ from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
 from streamapp.pace import Pace
-from streamapp.stream.batch import Record, RecordBatch
+from streamapp.stream.batch import Fetch, Record, RecordBatch
 from streamapp.stream.folding import Folds
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
@@ -35,8 +35,9 @@ from streamapp.telemetry import describe, get_log
 log = get_log(__name__)
 
 FAUST_VERSION = "0.15.3"
-MAX_BATCHES_IN_FLIGHT = 16
-ROOM_CHECK_SECONDS = 0.002
+LOG_APPEND_TIME = 1
+FETCHES_AHEAD = 2
+"""Fetches that may wait while one is being folded."""
 POLL_SECONDS = 0.3
 FETCH_WAIT_MS = 25
 
@@ -100,7 +101,8 @@ class Consumer(driver.Consumer):
         self._between_fetches = asyncio.Event()
         self._between_fetches.set()
         self._expected: dict[TP, int] = {}
-        self._in_flight: list[ConsumerMessage] = []
+        self._in_flight: list[Fetch] = []
+        self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -167,10 +169,18 @@ class Consumer(driver.Consumer):
 
     async def idle_position(self, tp: TP) -> int | None:
         """Where the fetch of a batch topic has got to, or None while batches of it are on their way to the agents."""
-        if any(message.tp == tp for message in self._on_their_way()) or tp not in self._expected:
+        if self._is_on_its_way(tp) or tp not in self._expected:
             return None
         position = await self.position(tp)
-        return None if any(message.tp == tp for message in self._on_their_way()) else position
+        return None if self._is_on_its_way(tp) else position
+
+    def _is_on_its_way(self, tp: TP) -> bool:
+        return any(fetch.has(*tp) for fetch in self._on_their_way())
+
+    def folded(self, fetch: Fetch) -> None:
+        """An agent is done with a fetch."""
+        fetch.folded()
+        self._room.set()
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -201,62 +211,66 @@ class Consumer(driver.Consumer):
             await self._deliver_all(records)
 
     async def _wait_for_room(self) -> None:
-        # The stream iterator is compiled and tells nobody when it is done with a message, so it has to be asked.
-        while len(self._on_their_way()) >= MAX_BATCHES_IN_FLIGHT and not self.should_stop and self.flow_active:
-            await asyncio.sleep(ROOM_CHECK_SECONDS)
+        while len(self._on_their_way()) > FETCHES_AHEAD and not self.should_stop and self.flow_active:
+            self._room.clear()
+            await self.wait_first(self._room.wait(), self.suspend_flow.wait())
 
-    def _on_their_way(self) -> list[ConsumerMessage]:
-        """Batches that not every agent is done with."""
-        self._in_flight = [message for message in self._in_flight if not message.acked]
+    def _on_their_way(self) -> list[Fetch]:
+        """Fetches that not every agent is done with."""
+        self._in_flight = [fetch for fetch in self._in_flight if not fetch.done]
         return self._in_flight
 
     async def _deliver_all(self, fetched: Mapping[Any, list[Any]]) -> None:
         generation = self.app.consumer_generation_id
+        batches: dict[str, list[RecordBatch]] = {}
         for key, records in fetched.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
             tp = TP(key.topic, key.partition)
-            if self._positions.covers(tp.topic):
-                await self._deliver_batch(tp, records)
-            else:
+            if not self._positions.covers(tp.topic):
                 await self._deliver_one_by_one(tp, records)
+            elif (batch := await self._batch_of(tp, records)) is not None:
+                batches.setdefault(tp.topic, []).append(batch)
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return  # what was cut here is dropped: the seek that follows goes back before it
+        for of_topic in batches.values():
+            await self._deliver(of_topic)
 
-    async def _deliver_batch(self, tp: TP, records: list[Any]) -> None:
+    async def _batch_of(self, tp: TP, records: list[Any]) -> RecordBatch | None:
+        """What was fetched of a partition, as one batch that follows the one before; None if it does not."""
         start = self._expected.get(tp)
         if start is None:
-            return  # fetched before the seek: the position was not ours
+            return None  # fetched before the seek: the position was not ours
         if records and records[0].offset < start:
             records = [record for record in records if record.offset >= start]
         if not records:
-            return
+            return None
         if records[0].offset > start and not await self._is_empty(tp, start, records[0].offset):
-            return
-        last = records[-1]
-        batch: Any = RecordBatch(
-            tp.topic,
-            tp.partition,
-            start,
-            last.offset + 1,
-            [Record(record.offset, record.key, record.value, record.timestamp) for record in records],
-        )
+            return None
+        end = records[-1].offset + 1
+        self._expected[tp] = self._read_offset[tp] = end
+        found = [Record(record.offset, record.key, record.value, record.timestamp) for record in records]
+        return RecordBatch(tp.topic, tp.partition, start, end, found)
+
+    async def _deliver(self, batches: list[RecordBatch]) -> None:
+        """Hand batches of one topic to its agents, as one message that Faust knows by the first of them."""
+        first = batches[0]
+        last = first.records[-1]
+        fetch: Any = Fetch(batches, self._positions.readers(first.topic))
         message = ConsumerMessage(
-            tp.topic,
-            tp.partition,
+            first.topic,
+            first.partition,
             last.offset,
-            last.timestamp / 1000,
-            last.timestamp_type,
+            last.at / 1000,
+            LOG_APPEND_TIME,
             [],
             b"",
-            batch,
+            fetch,
             None,
             0,
             0,
-            tp,
+            TP(first.topic, first.partition),
             generation_id=self.app.consumer_generation_id,
         )
-        self._in_flight.append(message)
-        self._expected[tp] = batch.end
-        self._read_offset[tp] = batch.end
+        self._in_flight.append(fetch)
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
     async def _is_empty(self, tp: TP, start: int, found: int) -> bool:

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streamapp.stream.batch import RecordBatch
 from streamapp.stream.engine import StreamApp
-from streamapp.stream.folding import Folds, fold_for_ever
+from streamapp.stream.folding import Folds, fold_all
 from streamapp.stream.positions import Positions
 from streamapp.stream.topics import TopicPlan
 from streamapp.stream.transport import Consumer
@@ -35,7 +35,10 @@ class SimulatedConsumer:
     perform_seek = Consumer.perform_seek
     idle_position = Consumer.idle_position
     _on_their_way = Consumer._on_their_way
-    _deliver_batch = Consumer._deliver_batch
+    _is_on_its_way = Consumer._is_on_its_way
+    _batch_of = Consumer._batch_of
+    _deliver = Consumer._deliver
+    folded = Consumer.folded
     _is_empty = Consumer._is_empty
 
     def __init__(self, seat: "Seat", kafka: Kafka, probe: SimulatedProbe, group: dict[int, int]) -> None:
@@ -49,6 +52,7 @@ class SimulatedConsumer:
         self._between_fetches.set()
         self._expected: dict[TP, int] = {}
         self._in_flight: list[Any] = []
+        self._room = asyncio.Event()
         self._read_offset: dict[TP, int | None] = {}
         self._committed_offset: dict[TP, int | None] = {}
         self._fetched_to: dict[TP, int] = {}
@@ -129,7 +133,9 @@ class SimulatedConsumer:
         self._fetched_to[tp] = after
         await life.step()
         if found and self.flow_active:
-            await self._deliver_batch(tp, found)
+            batch = await self._batch_of(tp, found)
+            if batch is not None and self.flow_active:
+                await self._deliver([batch])
         return True
 
 
@@ -182,8 +188,8 @@ class Seat:
         async def agent() -> None:
             while True:
                 message = await self.consumer.batches.get()
-                await self.folds.run(fold_for_ever(name, message.value, handle, tables, behind.folded))
-                message.acked = True
+                await self.folds.run(fold_all(name, message.value, handle, tables, behind.folded))
+                self.consumer.folded(message.value)
                 self.consumer.bell.set()
 
         self._background.append(agent)
@@ -207,7 +213,7 @@ class Seat:
         self.consumer_generation_id += 1
         await self._partitions_revoked()
         while not self.consumer.batches.empty():
-            self.consumer.batches.get_nowait().acked = True
+            self.consumer.folded(self.consumer.batches.get_nowait().value)
         self.consumer.bell.set()
 
     async def take(self, partitions: set[int]) -> None:
