@@ -15,6 +15,7 @@ from tests.support.traffic import Traffic
 
 TABLES = DIARY + DISPATCH
 LOST = "a changelog has lost rows"
+ROUNDS = 20
 
 
 async def lose_changelogs(survivor: Survivor) -> None:
@@ -24,6 +25,16 @@ async def lose_changelogs(survivor: Survivor) -> None:
     for name in names:
         plan = changelog(name, PARTITIONS, 1)
         await survivor.life.kafka.create(name, PARTITIONS, {**plan.must, **plan.want})
+
+
+async def changelog_ends(survivor: Survivor) -> dict[tuple[str, int], int]:
+    """Where each partition of each changelog ends."""
+    life = survivor.life
+    return {
+        (table, partition): end
+        for table in TABLES
+        for partition, end in (await life.kafka.ends(f"{life.group}-{table}-changelog")).items()
+    }
 
 
 @pytest.mark.timeout(240)
@@ -68,13 +79,19 @@ async def test_old_files_do_not_go_on_from_a_changelog_that_was_made_anew_and_is
     data = life.made.tables("all")
     kept = data.with_name("kept")
     shutil.copytree(data, kept)
+    before = await changelog_ends(survivor)
     await lose_changelogs(survivor)
     wipe(data)
     process = await survivor.start()
     await process.gates_open()
-    for number in range(1, 5):
+    for number in range(1, ROUNDS):
         await life.canaries(Traffic(number, f"after{number}"))
         await life.calm()
+        now = await changelog_ends(survivor)
+        if all(now[place] > end for place, end in before.items()):
+            break
+    else:
+        raise AssertionError(f"the changelogs are not longer than they were: {now} {before}")
     await survivor.rest(process)
     published = life.tap.ids
 
