@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.diary import read, until_completed
-from bench.end_to_end import LIMIT_SECONDS, feed
+from bench.end_to_end import LIMIT_SECONDS, PREFETCH, feed
 from bench.stand import Stand
 from bench.tasks import VARIABLE
 from tests.support.stack import PARTITIONS
@@ -37,7 +37,7 @@ async def measure(stand: Stand, per_second: float, seconds: int) -> Measured:
     stand.made.surroundings[VARIABLE] = str(starts)
     tasks = int(per_second * seconds)
     topic = stand.made.names.lifecycle_topic
-    await stand.start("worker", WORKER__CONCURRENCY=str(CONCURRENCY))
+    await stand.start("worker", WORKER__CONCURRENCY=str(CONCURRENCY), WORKER__PREFETCH=str(PREFETCH))
     (diary,) = await stand.start("diary")
     await stand.start("ingest", "dispatch")
     await asyncio.sleep(SETTLE_SECONDS)

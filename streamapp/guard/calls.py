@@ -24,7 +24,8 @@ from streamapp.telemetry import describe
 
 Argument = str | int | bytes
 TURN_SECONDS = 0.004
-"""Pipelines are at least so far apart."""
+FREELY = 1_000
+"""Pipelines are at least so far apart while more calls than that are made in a second."""
 MAX_PIPELINE = 200
 """Calls in one pipeline: bounds how long a reply can wait for the others."""
 
@@ -50,7 +51,7 @@ class Calls:
         )
         self._timeout_seconds = timeout_seconds
         self._waiting: deque[_Call] = deque()
-        self._pace = Pace(TURN_SECONDS)
+        self._pace = Pace(TURN_SECONDS, FREELY)
         self._sender: asyncio.Task[None] | None = None
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
@@ -62,6 +63,7 @@ class Calls:
         self._metrics.called(script.name)
         reply = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(script, keys, arguments, reply))
+        self._pace.came()
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all(), name="guard-calls")
         return await reply

@@ -60,6 +60,7 @@ class Lane:
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(record, answer))
         self._bytes += len(record.value)
+        self._pace.came()
         if self._bytes > WAITING_BYTES:
             self._roomy.clear()
         if self._task is None or self._task.done():

@@ -25,7 +25,8 @@ BATCH_BYTES = 262_144
 """Records of one partition that wait together go to the broker together, up to this size."""
 
 TURN_SECONDS = 0.005
-"""Requests with facts are at least so far apart."""
+FREELY = 500
+"""Requests with facts are at least so far apart while more facts than that come in a second."""
 
 _RETRY_BACKOFF_MS = 200
 _END_SECONDS = 3.0
@@ -106,7 +107,7 @@ class Session:
 
     def _open_lanes(self, partitions: int) -> None:
         tps = [TopicPartition(self._topic, partition) for partition in range(partitions)]
-        pace = Pace(TURN_SECONDS)
+        pace = Pace(TURN_SECONDS, FREELY)
         self._lanes = [Lane(self._producer, tp, self._settle, self._break, pace) for tp in tps]
 
     async def retire(self, seconds: float) -> None:

@@ -23,8 +23,8 @@ from faust.types.tuples import ConsumerMessage
 from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
-from streamapp.pace import Pace
 from streamapp.stream.batch import Fetch, Record, RecordBatch
+from streamapp.stream.fetching import FETCH_WAIT_MS, pace_fetches
 from streamapp.stream.folding import Folds
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
@@ -39,7 +39,6 @@ LOG_APPEND_TIME = 1
 FETCHES_AHEAD = 2
 """Fetches that may wait while one is being folded."""
 POLL_SECONDS = 0.3
-FETCH_WAIT_MS = 25
 
 if faust.__version__ != FAUST_VERSION:
     raise ConfigurationError(f"faust-streaming {FAUST_VERSION} is needed, {faust.__version__} is installed")
@@ -62,6 +61,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._consumer = self._create_consumer(loop=self.thread_loop)
         self.time_started = time.monotonic()
         await started(self._consumer)
+        app: Any = self.app
+        pace_fetches(self._consumer._fetcher, app.fetch_pace_seconds)
 
 
 class Producer(driver.Producer):
@@ -97,7 +98,6 @@ class Consumer(driver.Consumer):
         self._probe: Probe = app.probe
         self._holes: Holes = app.holes
         self._starts: dict[TP, int] = {}
-        self._pace = Pace(app.fetch_pace_seconds)
         self._between_fetches = asyncio.Event()
         self._between_fetches.set()
         self._expected: dict[TP, int] = {}
@@ -204,7 +204,6 @@ class Consumer(driver.Consumer):
 
     async def _fetch_once(self) -> None:
         await self._wait_for_room()
-        await self._pace.turn()
         records, _ = await self._wait_next_records(POLL_SECONDS)
         # What was fetched is dropped when a rebalance stopped the flow meanwhile: the seek that follows comes later.
         if records and self.flow_active and not self.should_stop:
