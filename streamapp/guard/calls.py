@@ -7,11 +7,12 @@ back: an answer that got lost is Unavailable, and only the caller knows whether 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
+import hiredis
+from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -30,6 +31,13 @@ MAX_PIPELINE = 200
 """Calls in one pipeline: bounds how long a reply can wait for the others."""
 
 
+class _Connection(Connection):
+    """Packs commands with hiredis, which redis-py does in its synchronous client only."""
+
+    def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
+        return [b"".join(hiredis.pack_command(tuple(command)) for command in commands)]
+
+
 @dataclass(slots=True)
 class _Call:
     script: Script
@@ -43,12 +51,15 @@ class Calls:
 
     def __init__(self, redis_url: str, timeout_seconds: float, metrics: GuardMetrics | None = None) -> None:
         self._metrics = metrics or GuardMetrics()
-        self.redis: Redis = Redis.from_url(
+        options: dict[str, Any] = {} if redis_url.startswith("rediss:") else {"connection_class": _Connection}
+        pool = ConnectionPool.from_url(
             redis_url,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
+            **options,
         )
+        self.redis: Redis = Redis.from_pool(pool)
         self._timeout_seconds = timeout_seconds
         self._waiting: deque[_Call] = deque()
         self._pace = Pace(TURN_SECONDS, FREELY)
