@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import hiredis
@@ -20,13 +21,12 @@ from redis.exceptions import NoScriptError, RedisError
 from streamapp.domain.errors import Unavailable
 from streamapp.guard.scripts import Script
 from streamapp.metrics.guard import GuardMetrics
-from streamapp.pace import Pace
+from streamapp.pace import Pace, Turns
 from streamapp.telemetry import describe
 
 Argument = str | int | bytes
-TURN_SECONDS = 0.004
-FREELY = 1_000
-"""Pipelines are at least so far apart while more calls than that are made in a second."""
+TURNS = partial(Turns, longest=0.008, freely=1_000, fully=6_000)
+"""How far pipelines are apart, by calls a second."""
 MAX_PIPELINE = 200
 """Calls in one pipeline: bounds how long a reply can wait for the others."""
 
@@ -62,7 +62,7 @@ class Calls:
         self.redis: Redis = Redis.from_pool(pool)
         self._timeout_seconds = timeout_seconds
         self._waiting: deque[_Call] = deque()
-        self._pace = Pace(TURN_SECONDS, FREELY)
+        self._pace = Pace(TURNS())
         self._sender: asyncio.Task[None] | None = None
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:

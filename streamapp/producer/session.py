@@ -8,6 +8,7 @@ cannot flush: its own `stop` would wait for ever.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -16,7 +17,7 @@ from aiokafka.partitioner import murmur2
 from aiokafka.structs import TopicPartition
 
 from streamapp.domain.errors import OutcomeUnknown, Refused, Unavailable
-from streamapp.pace import Pace
+from streamapp.pace import Pace, Turns
 from streamapp.producer.lanes import Lane, Waiting
 from streamapp.producer.records import Record
 from streamapp.telemetry import describe
@@ -24,9 +25,8 @@ from streamapp.telemetry import describe
 BATCH_BYTES = 262_144
 """Records of one partition that wait together go to the broker together, up to this size."""
 
-TURN_SECONDS = 0.005
-FREELY = 500
-"""Requests with facts are at least so far apart while more facts than that come in a second."""
+TURNS = partial(Turns, longest=0.012, freely=500, fully=3_000)
+"""How far requests with facts are apart, by facts a second."""
 
 _RETRY_BACKOFF_MS = 200
 _END_SECONDS = 3.0
@@ -107,7 +107,7 @@ class Session:
 
     def _open_lanes(self, partitions: int) -> None:
         tps = [TopicPartition(self._topic, partition) for partition in range(partitions)]
-        pace = Pace(TURN_SECONDS, FREELY)
+        pace = Pace(TURNS())
         self._lanes = [Lane(self._producer, tp, self._settle, self._break, pace) for tp in tps]
 
     async def retire(self, seconds: float) -> None:

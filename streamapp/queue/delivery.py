@@ -12,7 +12,7 @@ from aiormq import spec
 from aiormq.abc import AbstractChannel as Channel
 from aiormq.abc import ChannelFrame, DeliveredMessage
 
-from streamapp.pace import Pace
+from streamapp.pace import Pace, Turns
 from streamapp.queue.loss import loss_is_an_error
 from streamapp.telemetry import describe, get_log
 
@@ -41,7 +41,7 @@ class Settlement:
         self._settled = settled
         # What every channel of the pinned aiormq writes its frames into.
         self._write_queue: asyncio.Queue[ChannelFrame] = channel.write_queue  # type: ignore[attr-defined]
-        self._pace = Pace(TURN_SECONDS)
+        self._pace = Pace(Turns(TURN_SECONDS))
         self._floor = 0
         self._beyond: set[int] = set()
         self._acks: list[int] = []

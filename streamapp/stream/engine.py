@@ -8,6 +8,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from faust.web.base import BlueprintManager
 
 from streamapp.domain.errors import ConfigurationError
 from streamapp.metrics.stream import StreamMetrics
+from streamapp.pace import Turns
 from streamapp.settings import Role, Settings
 from streamapp.stream import topics
 from streamapp.stream.batch import RecordBatch
@@ -38,8 +40,12 @@ from streamapp.telemetry import get_log
 log = get_log(__name__)
 
 IDLE_CHECK_SECONDS = 1.0
-FETCH_PACE_SECONDS: Mapping[Role, float] = {"diary": 0.02, "ingest": 0.005}
-"""Fetches are at least so far apart; nobody waits for the diary but people."""
+FETCHES = partial(Turns, longest=0.02, freely=500, fully=5_000)
+"""How far fetches are apart, by records a second."""
+
+SHORTEST_SECONDS: Mapping[Role, float] = {"diary": 0.02}
+"""The least of it; nobody waits for the diary but people."""
+
 STORE_PACE_SECONDS: Mapping[Role, float] = {"ingest": 0.1}
 """Passes to the tables are about so far apart. What ingest has not stored is told to the diary again after a crash."""
 LEAVE_SECONDS = 8.0
@@ -56,7 +62,7 @@ class StreamApp(faust.App):
         self.probe = Probe(settings.bootstrap_servers)
         self.holes = Holes(settings.bootstrap_servers)
         self.positions = Positions()
-        self.fetch_pace_seconds = FETCH_PACE_SECONDS.get(settings.role, 0.005)
+        self.fetches = FETCHES(shortest=SHORTEST_SECONDS.get(settings.role, 0.005))
         self.store_pace_seconds = STORE_PACE_SECONDS.get(settings.role, 0.25)
         self.folds = Folds()
         self.write_behinds: list[WriteBehind] = []

@@ -10,6 +10,8 @@ those that come meanwhile wait for the next fetch. Paced where it asks, a record
 import time
 from typing import Any
 
+from streamapp.pace import Turns
+
 FETCH_WAIT_MS = 100
 """The long poll. A partition that was left out of a fetch waits for its end, at most."""
 
@@ -17,14 +19,14 @@ DRAIN_SECONDS = 0.5
 """For so long nothing else is asked for while records of one partition wait to be taken, so that none is left out."""
 
 
-def pace_fetches(fetcher: Any, seconds: float) -> None:
-    """Let `fetcher` ask at most once in `seconds`; after a quiet time it asks at once."""
+def pace_fetches(fetcher: Any, turns: Turns) -> None:
+    """Let `fetcher` ask at most once in a turn; after a quiet time it asks at once."""
     choose = fetcher._get_actions_per_node
     asked = 0.0
 
     def choose_in_turn(assignment: Any) -> Any:
         nonlocal asked
-        wait = asked + seconds - time.monotonic()
+        wait = asked + turns.seconds - time.monotonic()
         if wait > 0:
             return [], {}, wait, False, []
         found = choose(assignment)

@@ -23,6 +23,7 @@ from faust.types.tuples import ConsumerMessage
 from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
+from streamapp.pace import Turns
 from streamapp.stream.batch import Fetch, Record, RecordBatch
 from streamapp.stream.fetching import FETCH_WAIT_MS, pace_fetches
 from streamapp.stream.folding import Folds
@@ -62,7 +63,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.time_started = time.monotonic()
         await started(self._consumer)
         app: Any = self.app
-        pace_fetches(self._consumer._fetcher, app.fetch_pace_seconds)
+        pace_fetches(self._consumer._fetcher, app.fetches)
 
 
 class Producer(driver.Producer):
@@ -97,6 +98,7 @@ class Consumer(driver.Consumer):
         self._folds: Folds = app.folds
         self._probe: Probe = app.probe
         self._holes: Holes = app.holes
+        self._fetches: Turns = app.fetches
         self._starts: dict[TP, int] = {}
         self._between_fetches = asyncio.Event()
         self._between_fetches.set()
@@ -206,6 +208,7 @@ class Consumer(driver.Consumer):
         await self._wait_for_room()
         records, _ = await self._wait_next_records(POLL_SECONDS)
         # What was fetched is dropped when a rebalance stopped the flow meanwhile: the seek that follows comes later.
+        self._fetches.came(sum(map(len, records.values())) if records else 0)
         if records and self.flow_active and not self.should_stop:
             await self._deliver_all(records)
 
