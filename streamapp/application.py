@@ -20,8 +20,9 @@ from streamapp.queue import JobPublisher
 from streamapp.queue.traced import traced as traced_publisher
 from streamapp.settings import Role, Settings, load
 from streamapp.stream import topics
+from streamapp.stream.creating import create_app
 from streamapp.stream.doors import Doors
-from streamapp.stream.engine import StreamApp, create_app
+from streamapp.stream.engine import StreamApp
 from streamapp.stream.freshness import Freshness
 from streamapp.stream.health import Health
 from streamapp.stream.horizon import Gates, Probe

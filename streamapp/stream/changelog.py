@@ -17,6 +17,13 @@ from streamapp.telemetry import get_log
 
 log = get_log(__name__)
 
+OPTIONS = {
+    "block_cache_size": 16 << 20,
+    "write_buffer_size": 16 << 20,
+    "max_write_buffer_number": 3,
+    "bloom_filter_size": 10,
+}
+
 ABOVE_EVERY_KEY = b"\xff"
 """Keys are UTF-8, or begin with a byte below: nothing sorts above this."""
 

@@ -50,6 +50,14 @@ class Landmark(NamedTuple):
         return b"%d@%d" % self
 
 
+class Keys(NamedTuple):
+    """Where the files of a partition keep how far its changelog is read, the marker, and the landmark."""
+
+    offset: bytes
+    marker: bytes
+    landmark: bytes
+
+
 def decode_landmark(value: bytes | None) -> Landmark | None:
     """The landmark of files; None if they have none."""
     if value is None:
@@ -65,11 +73,9 @@ class Partition:
     Attributes:
         files: what is open now for this partition; asked before every write.
         database: the RocksDB that was open at the beginning.
-        offset_key: where the changelog offset is noted.
+        keys: where the files keep what is not a row.
         marker: the marker in the files.
-        marker_key: where it is kept.
         landmark: how far the files are known to have the changelog; None for new ones.
-        landmark_key: where it is kept.
         sieve: which rows count.
         end: offset up to which the changelog is read, not included.
         start: offset to read from.
@@ -79,11 +85,9 @@ class Partition:
 
     files: Callable[[], Any]
     database: Any
-    offset_key: bytes
+    keys: Keys
     marker: Marker
-    marker_key: bytes
     landmark: Landmark | None
-    landmark_key: bytes
     sieve: Sieve
     end: int
     rows: int = field(default=0)
@@ -139,7 +143,7 @@ class Partition:
             if after > record.offset:
                 self.losses = max(self.losses, self.marker.losses + 1)
             counts = sieve.counts(key, applied)
-            if counts and key == self.marker_key:
+            if counts and key == self.keys.marker:
                 self.losses = max(self.losses, decode_marker(value).losses)
             if self.torn:
                 continue
@@ -149,10 +153,10 @@ class Partition:
                 batch.put(key, value)
             if sieve.whole:
                 read_up_to = record.offset
-                if counts and key == self.marker_key and applied is not None:
-                    batch.put(self.landmark_key, Landmark(record.offset, applied).encode())
+                if counts and key == self.keys.marker and applied is not None:
+                    batch.put(self.keys.landmark, Landmark(record.offset, applied).encode())
         if read_up_to is not None:
-            batch.put(self.offset_key, b"%d" % read_up_to)
+            batch.put(self.keys.offset, b"%d" % read_up_to)
         self.database.write(batch)
         self.rows += len(records)
 
@@ -162,7 +166,7 @@ class Partition:
             return records
         first, *rest = records
         stamp = stamp_of(first.headers)
-        self._found = (first.offset, stamp.applied) == self.landmark and first.key == self.marker_key
+        self._found = (first.offset, stamp.applied) == self.landmark and first.key == self.keys.marker
         self.lost = not self._found
         return rest
 
@@ -178,8 +182,8 @@ class Partition:
             raise Gone
         clear(self.database)
         batch = WriteBatch(raw_mode=True)
-        batch.put(self.marker_key, encode_marker(Marker(0, self.marker.partitions, self.losses)))
-        batch.put(self.offset_key, b"%d" % (self.end - 1))
+        batch.put(self.keys.marker, encode_marker(Marker(0, self.marker.partitions, self.losses)))
+        batch.put(self.keys.offset, b"%d" % (self.end - 1))
         self.database.write(batch)
 
 

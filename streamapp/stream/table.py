@@ -10,9 +10,8 @@ offset is the last record of the pass, so that it never vouches for a put that i
 import asyncio
 import heapq
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-from aiokafka import TopicPartition
 from faust.stores.rocksdb import Store
 from faust.types import TP
 from rocksdict import WriteBatch
@@ -20,12 +19,12 @@ from rocksdict import WriteBatch
 from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
-from streamapp.stream.changelog import ChangelogTable, clear
+from streamapp.stream.changelog import OPTIONS, ChangelogTable, clear
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
-from streamapp.stream.recovery import patiently
-from streamapp.stream.restore import Gone, Landmark, Partition, decode_landmark, read
+from streamapp.stream.passes import Put, append, look_into_gaps
+from streamapp.stream.restore import Gone, Keys, Landmark, Partition, decode_landmark
 from streamapp.stream.unstored import Pass, Unstored
-from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, headers
+from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker
 from streamapp.telemetry import describe, get_log
 
 log = get_log(__name__)
@@ -35,17 +34,6 @@ APPLIED_KEY = b"\x00applied"
 
 LANDMARK_KEY = b"\x00landmark"
 """Key of the place in the changelog that the files are known to reach. It is in the files only."""
-
-OPTIONS = {
-    "block_cache_size": 16 << 20,
-    "write_buffer_size": 16 << 20,
-    "max_write_buffer_number": 3,
-    "bloom_filter_size": 10,
-}
-
-
-Put: TypeAlias = tuple[bytes, bytes | None]
-"""A key and its value; None deletes it."""
 
 
 class BatchTable:
@@ -114,24 +102,15 @@ class BatchTable:
         Raises:
             Gone: its files are not open: another rebalance has begun.
         """
-        databases, key = self._store._dbs, self._store.offset_key
+        databases = self._store._dbs
         database = databases.get(partition)
         if database is None:
             raise Gone
         marker, landmark = self._marker(partition), decode_landmark(database.get(LANDMARK_KEY))
         sieve = Sieve(APPLIED_KEY, marker.next)
         sieve.spoiled = self._spoiled.setdefault(partition, set())
-        found = Partition(
-            lambda: databases.get(partition),
-            database,
-            key,
-            marker,
-            APPLIED_KEY,
-            landmark,
-            LANDMARK_KEY,
-            sieve,
-            end,
-        )
+        keys = Keys(self._store.offset_key, APPLIED_KEY, LANDMARK_KEY)
+        found = Partition(lambda: databases.get(partition), database, keys, marker, landmark, sieve, end)
         if landmark is None and self._read_last(partition) >= 0:
             found.begin_anew()  # restored in part, or written before there were landmarks
         return found
@@ -261,32 +240,12 @@ class BatchTable:
         return APPLIED_KEY, encode_marker(Marker(applied, self.partitions, end.losses))
 
     async def _to_repair(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> list[Put]:
-        """Rows to write again, as they are here, because a stranger has written older ones behind them.
-
-        Race: a process that was taken for dead may go on with the pass that it had begun. Its rows come behind the
-        owner's, so a compaction would keep them; where the owner's own offsets have a gap, they are looked for.
-        """
+        """Rows to write again, as they are here, because a stranger has written older ones behind them."""
         spoiled, end = self._spoiled.setdefault(partition, set()), self._ends[partition]
         if end.gaps:
             found = Strangers(applied, APPLIED_KEY)
-            tp = TopicPartition(self.changelog, partition)
-            for gap in end.gaps:
-                await patiently(
-                    lambda gap=gap: read(self._app.servers, {tp: gap}, lambda _, records: found.look(records)),  # type: ignore[misc]
-                    "what a stranger has written into a changelog",
-                )
+            await look_into_gaps(self._app.servers, self.tp(partition), end, found)
             spoiled |= found.spoiled
-            end.torn |= found.torn
-            if not found.ahead:
-                end.gaps.clear()
-            if found.spoiled:
-                log.warning(
-                    "old rows were written into this changelog by another process, or by a request that came late: "
-                    "they are written over",
-                    table=self.name,
-                    partition=partition,
-                    rows=len(found.spoiled),
-                )
         return [(key, self._get_stored(partition, key)) for key in sorted(spoiled - puts.keys())]
 
     async def _append(self, partition: int, rows: list[Put], applied: int) -> None:
@@ -294,36 +253,14 @@ class BatchTable:
         delay = 0.1
         while True:
             try:
-                return await self._append_once(partition, rows, applied)
+                producer = self._app.producer._ensure_producer()
+                return await append(producer, self.tp(partition), rows, applied, self._ends[partition])
             except Exception as error:
                 if self._applied.get(partition) is None:
                     raise NotHeld(f"{self.name}: partition {partition} was taken away") from error
                 log.warning("changelog not written, trying again", table=self.name, error=describe(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
-
-    async def _append_once(self, partition: int, rows: list[Put], applied: int) -> None:
-        """One pass in as few record batches as it takes, each acknowledged before the next is sent.
-
-        A record batch is appended whole or not at all, and the marker is in the last one: a row that was lost on the
-        way is never vouched for.
-        """
-        producer = self._app.producer._ensure_producer()
-        end, rest = self._ends[partition], iter(rows)
-        row = next(rest, None)
-        while row is not None:
-            batch = producer.create_batch()
-            written_by = headers(applied, end.next)
-            while (
-                row is not None
-                and batch.append(timestamp=None, key=row[0], value=row[1], headers=written_by) is not None
-            ):
-                row = next(rest, None)
-            count = batch.record_count()
-            if not count:
-                raise ConfigurationError(f"{self.name}: a row does not fit into a record batch")
-            metadata = await (await producer.send_batch(batch, self.changelog, partition=partition))
-            end.note(metadata.offset, count)
 
     @property
     def _store(self) -> Store:

@@ -10,7 +10,6 @@ consumer group: a commit is only a report for whoever watches the lag. Overrides
 """
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
 from streamapp.pace import Turns
 from streamapp.stream.batch import Fetch, Record, RecordBatch
-from streamapp.stream.fetching import FETCH_WAIT_MS, pace_fetches
+from streamapp.stream.clients import ConsumerThread, Producer
 from streamapp.stream.folding import Folds
 from streamapp.stream.holes import Holes
 from streamapp.stream.horizon import Probe
@@ -43,49 +42,6 @@ POLL_SECONDS = 0.3
 
 if faust.__version__ != FAUST_VERSION:
     raise ConfigurationError(f"faust-streaming {FAUST_VERSION} is needed, {faust.__version__} is installed")
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Reads committed records only: what an aborted transaction left in the diary was never said."""
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        return consumer
-
-    async def on_start(self) -> None:
-        """Connect, for as long as it takes: an error here would end the process."""
-        await patiently(self._connect, "the consumer's first connection")
-
-    async def _connect(self) -> None:
-        self._consumer = self._create_consumer(loop=self.thread_loop)
-        self.time_started = time.monotonic()
-        await started(self._consumer)
-        app: Any = self.app
-        pace_fetches(self._consumer._fetcher, app.fetches)
-
-
-class Producer(driver.Producer):
-    """Faust's producer of changelogs, which waits for Kafka when it starts."""
-
-    async def on_start(self) -> None:
-        """Connect, for as long as it takes."""
-        await patiently(self._connect, "the producer's first connection")
-
-    async def _connect(self) -> None:
-        producer = self._producer = self._new_producer()
-        await started(producer)
-        self.beacon.add(producer)
-
-
-async def started(client: Any) -> None:
-    """Start a client of aiokafka; one that cannot be started leaves nothing open."""
-    try:
-        await client.start()
-    except BaseException:
-        await client.stop()
-        raise
 
 
 class Consumer(driver.Consumer):

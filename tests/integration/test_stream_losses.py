@@ -4,10 +4,14 @@ What the process has in its files stays whole; from the changelog alone nobody m
 """
 
 import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from streamapp.stream.topics import changelog
+from tests.support.brokers import RunningBrokers
+from tests.support.lived import lived
 from tests.support.rocks import DIARY, DISPATCH, wipe
 from tests.support.stack import PARTITIONS
 from tests.support.survivor import Survivor
@@ -68,9 +72,16 @@ async def test_tables_are_not_restored_from_changelogs_that_lost_rows(survivor: 
     assert survivor.troubles == []
 
 
+@pytest.fixture
+async def newcomer(brokers_stack: RunningBrokers, tmp_path: Path) -> AsyncIterator[Survivor]:
+    """Changelogs that are short at first."""
+    async with lived(brokers_stack.endpoints, tmp_path, DISPATCH__LOST_AFTER_SECONDS="86400") as life:
+        yield Survivor(life, [], 0)
+
+
 @pytest.mark.timeout(240)
-async def test_old_files_do_not_go_on_from_a_changelog_that_was_made_anew_and_is_longer(survivor: Survivor) -> None:
-    life = survivor.life
+async def test_old_files_do_not_go_on_from_a_changelog_that_was_made_anew_and_is_longer(newcomer: Survivor) -> None:
+    survivor, life = newcomer, newcomer.life
     process = await survivor.start()
     await process.gates_open()
     await life.canaries(Traffic(0, "before"))

@@ -8,7 +8,8 @@ from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from streamapp.settings import Settings
-from streamapp.stream.engine import StreamApp, create_app
+from streamapp.stream.creating import create_app
+from streamapp.stream.engine import StreamApp
 
 
 def _app(folder: Path) -> StreamApp:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 from aiokafka import TopicPartition
 from faust.types import TP
 
+import streamapp.stream.passes as passes
 import streamapp.stream.restore as restoring
 import streamapp.stream.table as tables
 from streamapp.stream.changelog import clear
@@ -112,6 +113,7 @@ def simulated_files() -> ExitStack:
     stack = ExitStack()
     for module in (restoring, tables):
         stack.enter_context(patch.object(module, "WriteBatch", WriteBatch))
+    for module in (restoring, passes):
         stack.enter_context(patch.object(module, "read", read))
     return stack
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agents.diary.dashboard import Dashboard
 from streamapp.settings import Settings
-from streamapp.stream.engine import create_app
+from streamapp.stream.creating import create_app
 
 
 def test_faust_serves_no_page_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Faust's clients of Kafka, which wait for it when they start: an error there would end the process.
+
+In: the settings of the app. Out: a consumer that reads committed records only and asks at a pace, a producer of
+changelogs. Overrides private methods of faust-streaming 0.15.3, see `transport`.
+"""
+
+import time
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+
+from streamapp.stream.fetching import FETCH_WAIT_MS, pace_fetches
+from streamapp.stream.recovery import patiently
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Reads committed records only: what an aborted transaction left in the diary was never said."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def on_start(self) -> None:
+        """Connect, for as long as it takes: an error here would end the process."""
+        await patiently(self._connect, "the consumer's first connection")
+
+    async def _connect(self) -> None:
+        self._consumer = self._create_consumer(loop=self.thread_loop)
+        self.time_started = time.monotonic()
+        await started(self._consumer)
+        app: Any = self.app
+        pace_fetches(self._consumer._fetcher, app.fetches)
+
+
+class Producer(driver.Producer):
+    """Faust's producer of changelogs, which waits for Kafka when it starts."""
+
+    async def on_start(self) -> None:
+        """Connect, for as long as it takes."""
+        await patiently(self._connect, "the producer's first connection")
+
+    async def _connect(self) -> None:
+        producer = self._producer = self._new_producer()
+        await started(producer)
+        self.beacon.add(producer)
+
+
+async def started(client: Any) -> None:
+    """Start a client of aiokafka; one that cannot be started leaves nothing open."""
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
