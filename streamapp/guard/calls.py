@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import hiredis
-from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -51,15 +51,13 @@ class Calls:
 
     def __init__(self, redis_url: str, timeout_seconds: float, metrics: GuardMetrics | None = None) -> None:
         self._metrics = metrics or GuardMetrics()
-        options: dict[str, Any] = {} if redis_url.startswith("rediss:") else {"connection_class": _Connection}
-        pool = ConnectionPool.from_url(
+        self.redis: Redis = Redis.from_url(
             redis_url,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
-            **options,
+            connection_class=_Connection,  # an address with TLS, or of a socket, still brings its own
         )
-        self.redis: Redis = Redis.from_pool(pool)
         self._timeout_seconds = timeout_seconds
         self._waiting: deque[_Call] = deque()
         self._pace = Pace(TURNS())

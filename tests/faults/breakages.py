@@ -75,9 +75,9 @@ BREAKAGES = {
     ),
     "a full disk is tried again": Breakage(
         "disk of the tables full",
-        "streamapp/stream/folding.py",
-        "            if no_room(error):",
-        "            if no_room(error) and False:",
+        "streamapp/stream/write_behind.py",
+        "                if no_room(error):",
+        "                if no_room(error) and False:",
         "power/test_disk_full.py::test_disk_of_the_tables_is_full",
     ),
     "lost jobs stay lost": Breakage(

@@ -11,6 +11,8 @@ from streamapp.stream.unstored import Unstored
 from streamapp.stream.write_behind import MOST_BYTES, WriteBehind
 
 PARTITION = 3
+TWO_PASSES = [("first", 1), ("second", 1), ("first", 2), ("second", 2)]
+"""Each through both tables before the next one is taken."""
 PUTS = st.lists(
     st.one_of(
         st.dictionaries(st.sampled_from([b"a", b"b", b"c"]), st.none() | st.binary(max_size=2)),
@@ -148,12 +150,7 @@ async def test_pass_that_breaks_off_goes_on_with_the_tables_that_lack_it() -> No
     await asyncio.sleep(0.05)
     await agent.fold(b"2")
     await agent.behind.close()
-    assert [(name, applied) for name, _, applied in agent.passes] == [
-        ("first", 1),
-        ("second", 1),
-        ("first", 2),
-        ("second", 2),
-    ]
+    assert [(name, applied) for name, _, applied in agent.passes] == TWO_PASSES
 
 
 async def test_what_was_taken_away_is_stored_no_more() -> None:
@@ -176,9 +173,4 @@ async def test_folding_waits_while_too_much_waits() -> None:
     agent.first.gate.set()
     await asyncio.wait_for(folding, 5)
     await agent.behind.close()
-    assert [(name, applied) for name, _, applied in agent.passes] == [
-        ("first", 1),
-        ("second", 1),
-        ("first", 2),
-        ("second", 2),
-    ]
+    assert [(name, applied) for name, _, applied in agent.passes] == TWO_PASSES
