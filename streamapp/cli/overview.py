@@ -27,7 +27,7 @@ def _states(view: View) -> RenderableType:
 
 
 def _rates(view: View) -> RenderableType:
-    made = table("facts", "last minute", "per second now")
+    made = table("facts", "last whole minute", "per second now")
     for name in RATES:
         row(made, name, view["lastMinute"][name], view["perSecond"][name])
     return made

@@ -46,11 +46,11 @@ export class Tiles {
     if (second) this.#pushedAt = present;
     for (const { field, one, spark } of this.rates) {
       const value = view.perSecond?.[field];
-      one.show(rate(value), `${count(minute[field] ?? 0)} in the last minute`);
+      one.show(rate(value), `${count(minute[field] ?? 0)} in the last whole minute`);
       if (second) spark.push(value);
     }
     const permanent = minute.failedPermanently ?? 0;
-    this.success.show(percent(view.successRate), permanent ? `${count(permanent)} failed permanently in the last minute` : "of what ended in the last 5 minutes", permanent ? "warn" : "");
+    this.success.show(percent(view.successRate), permanent ? `${count(permanent)} failed permanently in the last whole minute` : "of what ended in the last 5 minutes", permanent ? "warn" : "");
     this.open.show(count(view.open), `${count(view.states?.COMPLETED ?? 0)} completed in all`);
     this.workers.show(count(view.workers?.seenLastMinute), `seen in the last minute; ${counted(view.workers?.running ?? 0, "task")} running`);
     this.stuck.show(count(view.stuck), view.stuck ? "overdue" : "nothing is overdue", view.stuck ? "warn" : "");
