@@ -15,8 +15,8 @@ test: setup tools check  ## everything: style, types, import contracts, all test
 faults: setup tools  ## every fault, also the long ones, on real brokers; ends with a table
 	$(BIN)/pytest -m "long or not long" tests/faults tests/model tests/e2e/test_replay.py
 
-bench: setup  ## streamapp beside its peers, on brokers of its own; prints a table and writes bench/results/
-	$(BIN)/python -m bench
+bench: setup  ## streamapp beside its peers, on brokers of its own; prints a table and writes bench/results/; BENCH=--everything takes an hour
+	$(BIN)/python -m bench $(BENCH)
 
 up: setup  ## start brokers and every role, and keep them running
 	$(BIN)/streamapp up

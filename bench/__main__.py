@@ -1,13 +1,14 @@
-"""`python -m bench [--only NAME …] [--runs N] [--tasks N] [--facts N]`: measure, print one table, write one file."""
+"""`python -m bench [--only NAME …] [--everything]`: measure, print one table, write one file."""
 
 import argparse
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict, replace
 from typing import cast
 
 from bench import figures
-from bench.figures import Plan
+from bench.figures import EVERYTHING, Plan
 from bench.results import Results
 from brokers import Profile
 
@@ -24,15 +25,19 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(FIGURES), help="these figures and no others")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each figure; the median is told")
-    parser.add_argument("--tasks", type=int, default=20_000, help="tasks end to end")
-    parser.add_argument("--facts", type=int, default=1_000_000, help="facts of a rebuild")
+    parser.add_argument("--everything", action="store_true", help="full sizes and every row, which takes an hour")
+    parser.add_argument("--runs", type=int, help="runs of each figure; the median is told")
+    parser.add_argument("--tasks", type=int, help="tasks end to end, where a must stands")
+    parser.add_argument("--few", type=int, help="tasks of every other row")
+    parser.add_argument("--facts", type=int, help="facts of a rebuild")
     parser.add_argument("--without-peers", action="store_true", help="measure streamapp alone")
     parser.add_argument("--profile", action="append", choices=["fast", "durable"], help="default: both")
     asked = parser.parse_args()
-    profiles = cast("list[Profile]", asked.profile or ["fast", "durable"])
-    plan = Plan(asked.runs, asked.tasks, asked.facts, not asked.without_peers, profiles)
-    results = Results(time.strftime("%Y-%m-%d"), {"runs": asked.runs, "tasks": asked.tasks, "facts": asked.facts})
+    sizes = {name: value for name in ("runs", "tasks", "few", "facts") if (value := getattr(asked, name)) is not None}
+    plan = replace(EVERYTHING if asked.everything else Plan(), peers=not asked.without_peers, **sizes)
+    if asked.profile:
+        plan = replace(plan, profiles=tuple(cast("list[Profile]", asked.profile)))
+    results = Results(time.strftime("%Y-%m-%d"), asdict(plan))
     try:
         for name in asked.only or FIGURES:
             asyncio.run(FIGURES[name](plan, results))

@@ -10,7 +10,7 @@ from bench import usage
 from bench.diary import read, until_completed
 from bench.stand import Stand
 from streamapp.wire.names import Names
-from tests.support.stack import PARTITIONS, PROJECT, AnyRole, RoleProcess
+from tests.support.stack import PARTITIONS, PROJECT, AnyRole
 
 Road = Literal["preloaded", "events", "posts", "batches"]
 LIMIT_SECONDS = 240.0
@@ -61,17 +61,12 @@ async def measure(
     """Run `tasks` tasks on a fresh installation."""
     roles: list[AnyRole] = ["ingest", "dispatch"] if road in ("preloaded", "events") else ["api", "dispatch"]
     told = await feed(stand, road, "b", tasks) if road == "preloaded" else {}
-    started: list[RoleProcess] = []
-    for number in range(workers):
-        started += await stand.start(
-            "worker", name=str(number), WORKER__CONCURRENCY=str(concurrency), WORKER__PREFETCH=str(PREFETCH)
-        )
-    views = [(await stand.start("diary", name=str(number)))[0] for number in range(diaries)]
-    started += [*views, *await stand.start(*roles)]
+    slots = {"WORKER__CONCURRENCY": str(concurrency), "WORKER__PREFETCH": str(PREFETCH)}
+    started = [stand.made.start("worker", f"worker{number}", **slots) for number in range(workers)]
+    views = [stand.made.start("diary", f"diary{number}") for number in range(diaries)]
+    started += [*views, *(stand.made.start(role) for role in roles)]
+    await stand.ready(started)
     await asyncio.sleep(SETTLE_SECONDS)
-    for process in started:
-        if not process.running:
-            raise RuntimeError(f"{process.name} ended:\n{process.tail()}")
     warm = 0 if road == "preloaded" else WARM_TASKS
     if warm:
         await feed(stand, road, "warm", warm)

@@ -21,39 +21,65 @@ POSTS = "api, single POST, 32 connections: requests/s"
 REBUILD = "rebuild of the diary's tables: facts/s"
 RESTORE = "restore from changelogs: rows/s"
 PEERS = Path(".streamapp/bench")
+MANY_TASKS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure how often."""
+    """What to measure how often.
 
-    runs: int
-    tasks: int
-    facts: int
-    peers: bool
-    profiles: list[Profile]
+    Attributes:
+        runs: of each figure; its median is told.
+        tasks: end to end, where the issue asks for a ratio.
+        few: tasks of every other row.
+        facts: of a rebuild.
+        seconds: of a steady load, for each run of a latency.
+        waiting: tasks that wait for a retry.
+        everything: also what takes long: the durable profile on every road, every peer beside every row it can stand
+            beside, a million tasks to look up.
+        peers: whether they run at all.
+    """
+
+    runs: int = 3
+    tasks: int = 6_000
+    few: int = 2_000
+    facts: int = 200_000
+    seconds: int = 6
+    waiting: int = 100_000
+    everything: bool = False
+    peers: bool = True
+    profiles: tuple[Profile, ...] = ("fast", "durable")
+
+
+EVERYTHING = Plan(tasks=20_000, few=20_000, facts=1_000_000, seconds=10, everything=True)
+
+ROADS: tuple[tuple[int, Road], ...] = ((5, "events"), (50, "events"), (5, "preloaded"), (5, "batches"), (5, "posts"))
+BESIDE = {5: ("celery", "node"), 50: ("taskiq", "faststream")}
+"""Whom a must or an aim speaks of, by concurrency."""
 
 
 async def end_to_end(plan: Plan, results: Results) -> None:
     """Tasks a second, CPU and memory, streamapp and its peers in turns."""
     for profile in plan.profiles:
         with running_stack(profile) as stack:
-            for concurrency, road in ((5, "events"), (50, "events"), (5, "preloaded"), (5, "batches"), (5, "posts")):
-                peers = plan.peers and road == "events"
-                await _one_road(plan, results, stack, concurrency, road, peers)  # type: ignore[arg-type]
+            for concurrency, road in ROADS:
+                if profile == "fast" or road == "events" or plan.everything:
+                    await _one_road(plan, results, stack, concurrency, road)
 
 
-async def _one_road(plan: Plan, results: Results, stack: Stack, concurrency: int, road: Road, with_peers: bool) -> None:
+async def _one_road(plan: Plan, results: Results, stack: Stack, concurrency: int, road: Road) -> None:
     rates: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
-    runners = {**(_peers(stack, plan.tasks, concurrency) if with_peers else {})}
+    with_peers = plan.peers and road == "events"
+    tasks = plan.tasks if with_peers and stack.profile == "fast" else plan.few
+    runners = _peers(plan, stack, tasks, concurrency) if with_peers else {}
     for _ in range(plan.runs):
         for name, run in runners.items():
             rate, used = await run()
             rates.setdefault(name, []).append(rate)
             cpu.setdefault(name, []).append(used)
         with stand(stack) as fresh:
-            done = await whole.measure(fresh, road, plan.tasks, concurrency)
+            done = await whole.measure(fresh, road, tasks, concurrency)
         results.details.append({"road": road, "concurrency": concurrency, "profile": stack.profile, **asdict(done)})
         rates.setdefault(STREAMAPP, []).append(done.tasks_per_second)
         cpu.setdefault(STREAMAPP, []).append(done.cpu_seconds_per_1000)
@@ -68,7 +94,9 @@ async def _one_road(plan: Plan, results: Results, stack: Stack, concurrency: int
         results.add(figure, name, stack.profile, values, "at most 0.6" if ours else "", "celery" if ours else "")
 
 
-def _peers(stack: Stack, tasks: int, concurrency: int) -> dict[str, Callable[[], Awaitable[tuple[float, float]]]]:
+def _peers(
+    plan: Plan, stack: Stack, tasks: int, concurrency: int
+) -> dict[str, Callable[[], Awaitable[tuple[float, float]]]]:
     endpoints = _endpoints(stack)
 
     def runner(name: str, peer: Peer, slots: int) -> Callable[[], Awaitable[tuple[float, float]]]:
@@ -87,18 +115,19 @@ def _peers(stack: Stack, tasks: int, concurrency: int) -> dict[str, Callable[[],
         "node": (node_pipeline, concurrency),
         "faststream": (faststream_batch, concurrency),
     }
-    return {name: runner(name, peer, slots) for name, (peer, slots) in found.items()}
+    asked = found if plan.everything else BESIDE[concurrency][: 2 if stack.profile == "fast" else 1]
+    return {name: runner(name, *found[name]) for name in asked}
 
 
 async def latency(plan: Plan, results: Results) -> None:
     """Accepted → handler start, accepted → completed in the view."""
-    for profile in plan.profiles:
+    for profile in plan.profiles if plan.everything else plan.profiles[:1]:
         with running_stack(profile) as stack:
-            for per_second, seconds in ((100, 10), (500, 10)):
-                await _one_rate(plan, results, stack, per_second, seconds)
+            for per_second in (100, 500):
+                await _one_rate(plan, results, stack, per_second)
 
 
-async def _one_rate(plan: Plan, results: Results, stack: Stack, per_second: int, seconds: int) -> None:
+async def _one_rate(plan: Plan, results: Results, stack: Stack, per_second: int) -> None:
     with_peers = plan.peers and per_second == 100 and stack.profile == "fast"
     peers: dict[str, Peer] = {"celery": celery_rabbitmq, "taskiq": taskiq_rabbitmq} if with_peers else {}
     told: dict[str, list[dict[str, float]]] = {}
@@ -107,9 +136,9 @@ async def _one_rate(plan: Plan, results: Results, stack: Stack, per_second: int,
         for name, peer in peers.items():
             folder = (PEERS / name).absolute()
             peer.install(folder)
-            told.setdefault(name, []).append(peer.latency(folder, _endpoints(stack), per_second, seconds))
+            told.setdefault(name, []).append(peer.latency(folder, _endpoints(stack), per_second, plan.seconds))
         with stand(stack) as fresh:
-            got.append(await times.measure(fresh, per_second, seconds))
+            got.append(await times.measure(fresh, per_second, plan.seconds))
     for share, must in (("p50", "at most 15"), ("p99", "at most 50"), ("p99.9", "")):
         figure = f"accepted → handler start at {per_second}/s, {share}: ms"
         for name, values in told.items():
@@ -129,10 +158,9 @@ async def api(plan: Plan, results: Results) -> None:
             for _ in range(plan.runs):
                 with stand(stack) as fresh:
                     await fresh.start("api")
+                    await whole.feed(fresh, "posts", "warm", whole.WARM_TASKS)
                     got.append(await whole.feed(fresh, "posts", "p", plan.tasks))
-            results.add(
-                "api, single POST, 32 connections: requests/s", STREAMAPP, profile, _of(got, "per_second"), "4,000"
-            )
+            results.add(POSTS, STREAMAPP, profile, _of(got, "per_second"), "at least 4,000")
             results.add("api, single POST, 32 connections, p99: ms", STREAMAPP, profile, _of(got, "p99_ms"))
 
 
@@ -183,22 +211,42 @@ async def _rebuilds(plan: Plan, fresh: Stand, got: dict[str, list[float]]) -> No
 
 
 async def scale(plan: Plan, results: Results) -> None:
-    """More workers, more diary processes; the cost of a fact by the number of facts."""
+    """More workers, more diary processes; the cost of a fact by their number; what waits for a retry; a large table."""
     with running_stack("fast") as stack:
         for workers, diaries in ((1, 1), (2, 1), (4, 1), (1, 2)):
             got = []
             for _ in range(plan.runs):
                 with stand(stack) as fresh:
-                    done = await whole.measure(fresh, "events", plan.tasks, 5, workers, diaries)
+                    done = await whole.measure(fresh, "events", plan.few, 5, workers, diaries)
                 got.append(done.tasks_per_second)
             results.add(f"{workers} workers, {diaries} diaries: tasks/s", STREAMAPP, "fast", got)
         for share in (0.1, 1, 3):
-            with stand(stack) as fresh:
-                topic, tasks = fresh.made.names.lifecycle_topic, int(plan.facts * share) // facts.FACTS_A_TASK
-                written = await facts.write(fresh.endpoints.kafka, topic, 8, tasks)
-                done_rebuild, _ = await rebuilding.rebuild(fresh, "diary", written)
-            cost = done_rebuild.cpu_seconds * 1e6 / written
-            results.add(f"rebuild of {written:,} facts: CPU µs a fact", STREAMAPP, "fast", [cost], "within 20 %")
+            rebuilt = await _rebuilt(stack, "diary", int(plan.facts * share) // facts.FACTS_A_TASK)
+            figure = f"rebuild of {rebuilt.count:,} facts: CPU µs a fact"
+            results.add(figure, STREAMAPP, "fast", [rebuilt.cpu_seconds * 1e6 / rebuilt.count], "within 20 %")
+        for tasks in (0, plan.waiting):
+            rebuilt = await _rebuilt(stack, "dispatch", tasks, facts.waiting)
+            results.add(f"dispatch, {tasks:,} waiting retries: peak MiB", STREAMAPP, "fast", [rebuilt.peak_mib])
+        if plan.everything:
+            await _large_table(stack, results)
+
+
+async def _rebuilt(
+    stack: Stack, role: rebuilding.Role, tasks: int, life: facts.Life = facts.completed
+) -> rebuilding.Measured:
+    with stand(stack) as fresh:
+        written = await facts.write(fresh.endpoints.kafka, fresh.made.names.lifecycle_topic, 8, tasks, life)
+        done, _ = await rebuilding.rebuild(fresh, role, written)
+        return done
+
+
+async def _large_table(stack: Stack, results: Results) -> None:
+    with stand(stack) as fresh:
+        written = await facts.write(fresh.endpoints.kafka, fresh.made.names.lifecycle_topic, 8, MANY_TASKS)
+        _, diary = await rebuilding.rebuild(fresh, "diary", written)
+        for share, took in (await rebuilding.lookup(diary.url, MANY_TASKS)).items():
+            must = "at most 5" if share == "p99" else ""
+            results.add(f"lookup among {MANY_TASKS:,} tasks, {share}: ms", STREAMAPP, "fast", [took], must)
 
 
 def _endpoints(place: Stack | Stand) -> Endpoints:

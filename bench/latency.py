@@ -37,9 +37,9 @@ async def measure(stand: Stand, per_second: float, seconds: int) -> Measured:
     stand.made.surroundings[VARIABLE] = str(starts)
     tasks = int(per_second * seconds)
     topic = stand.made.names.lifecycle_topic
-    await stand.start("worker", WORKER__CONCURRENCY=str(CONCURRENCY), WORKER__PREFETCH=str(PREFETCH))
-    (diary,) = await stand.start("diary")
-    await stand.start("ingest", "dispatch")
+    slots = {"WORKER__CONCURRENCY": str(CONCURRENCY), "WORKER__PREFETCH": str(PREFETCH)}
+    worker, diary = stand.made.start("worker", **slots), stand.made.start("diary")
+    await stand.ready([worker, diary, stand.made.start("ingest"), stand.made.start("dispatch")])
     await asyncio.sleep(SETTLE_SECONDS)
     warm = int(per_second * WARM_SECONDS)
     await feed(stand, "events", "warm", warm, per_second)

@@ -16,18 +16,23 @@ from tests.support.kafka import Kafka
 from tests.support.stack import RoleProcess
 
 Role = Literal["diary", "dispatch"]
-LIMIT_SECONDS = 300.0
+LIMIT_SECONDS = 600.0
 LOOKUPS = 3_000
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`per_second` is facts, or rows of changelogs."""
+    """`count` is facts, or rows of changelogs."""
 
-    per_second: float
+    count: int
     seconds: float
     cpu_seconds: float
     peak_mib: float
+
+    @property
+    def per_second(self) -> float:
+        """Facts, or rows."""
+        return self.count / self.seconds
 
 
 async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleProcess]:
@@ -45,7 +50,7 @@ async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleP
         await asyncio.sleep(0.1)
     seconds = time.monotonic() - begun
     used = usage.of(process.process.pid)
-    return Measured(facts / seconds, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
+    return Measured(facts, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
 
 
 async def restore(stand: Stand, role: Role) -> Measured:
@@ -59,7 +64,7 @@ async def restore(stand: Stand, role: Role) -> Measured:
     used = usage.of(process.process.pid)
     seconds = max(line["seconds"], 0.001)
     process.stop()
-    return Measured(line["rows"] / seconds, seconds, used.cpu_seconds, used.peak_mib)
+    return Measured(line["rows"], seconds, used.cpu_seconds, used.peak_mib)
 
 
 async def lookup(url: str, tasks: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ In: a durability profile. Out: endpoints for the peers, installations for stream
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,10 +55,17 @@ class Stand:
     async def start(self, *roles: AnyRole, name: str = "", **settings: str) -> list[RoleProcess]:
         """Start roles and wait until they are ready; the worker has no port, and is given no time here."""
         started = [self.made.start(role, f"{role}{name}", **settings) for role in roles]
-        for process, role in zip(started, roles, strict=True):
-            if role != "worker":
-                await process.ready(120)
+        await self.ready(started)
         return started
+
+    async def ready(self, started: Sequence[RoleProcess]) -> None:
+        """Wait for roles that were started together. Raises RuntimeError if one of them has ended."""
+        for process in started:
+            if not process.name.startswith("worker"):
+                await process.ready(120)
+        for process in started:
+            if not process.running:
+                raise RuntimeError(f"{process.name} ended:\n{process.tail()}")
 
     def _command(self, *arguments: str) -> None:
         environment = self.made.environment("cli", "worker")
