@@ -64,14 +64,15 @@ class PartitionTotals:
         return found
 
     def stored(self, partition: int) -> Statistics:
-        """The sums, failures and types of a partition after the last whole batch; no minutes and no workers.
+        """The sums, failures and types of a partition as they are stored; no minutes and no workers.
 
-        `of` may be ahead of that, and fall back when a batch breaks off: whoever compares two moments must not see it.
+        `of` may be ahead of that, and fall back when a batch breaks off or the process dies: whoever compares two
+        moments must not see it.
         """
         known = self.of(partition)
         keys = [*((Failure, kind) for kind in known.failures), *((OfType, name) for name in known.types)]
-        values = [(kind, self.table.get(partition, _key((kind, name)))) for kind, name in keys]
-        totals = self.table.get(partition, KEY)
+        values = [(kind, self.table.get_stored(partition, _key((kind, name)))) for kind, name in keys]
+        totals = self.table.get_stored(partition, KEY)
         found = [_ROWS_OF[kind].decode(value) for kind, value in values if value is not None]
         return Statistics(None if totals is None else decode(totals), found)
 

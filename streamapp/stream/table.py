@@ -133,9 +133,10 @@ class BatchTable:
         unstored = self._unstored.get(partition)
         if unstored is not None and unstored.has(key):
             return unstored.get(key)
-        return self._get_stored(partition, key)
+        return self.get_stored(partition, key)
 
-    def _get_stored(self, partition: int, key: bytes) -> bytes | None:
+    def get_stored(self, partition: int, key: bytes) -> bytes | None:
+        """The value of `key` that nothing can take back any more; `get` may be ahead of it by a pass."""
         db = self._store._dbs.get(partition)
         return None if db is None else db.get(key)
 
@@ -246,7 +247,7 @@ class BatchTable:
             found = Strangers(applied, APPLIED_KEY)
             await look_into_gaps(self._app.servers, self.tp(partition), end, found)
             spoiled |= found.spoiled
-        return [(key, self._get_stored(partition, key)) for key in sorted(spoiled - puts.keys())]
+        return [(key, self.get_stored(partition, key)) for key in sorted(spoiled - puts.keys())]
 
     async def _append(self, partition: int, rows: list[Put], applied: int) -> None:
         """Append to the changelog. Tries again for as long as the partition is held."""
@@ -269,7 +270,7 @@ class BatchTable:
 
     def _read_last(self, partition: int) -> int:
         """Offset of the last record of the changelog that is in the store, or was written with it; -1 for none."""
-        value = self._get_stored(partition, self._store.offset_key)
+        value = self.get_stored(partition, self._store.offset_key)
         return -1 if value is None else int(value)
 
     def _read_applied(self, partition: int) -> int:
@@ -282,7 +283,7 @@ class BatchTable:
         return marker.next
 
     def _marker(self, partition: int) -> Marker:
-        value = self._get_stored(partition, APPLIED_KEY)
+        value = self.get_stored(partition, APPLIED_KEY)
         return Marker(0, self.partitions) if value is None else decode_marker(value)
 
     def tp(self, partition: int) -> TP:

@@ -34,13 +34,15 @@ class Rows(dict[bytes, bytes]):
 
 
 class MemoryTable:
-    """What the diary needs of a `BatchTable`."""
+    """What the diary needs of a `BatchTable`. `late`: what is put is not stored."""
 
     def __init__(self, name: str, partitions: int, held: Iterable[int]) -> None:
         self.name = name
         self.partitions = partitions
         self.next = dict.fromkeys(held, 0)
         self.fails: Exception | None = None
+        self.late = False
+        self._durable = {partition: Rows() for partition in self.next}
         self.changed: list[bytes] = []
         self._store = SimpleNamespace(_dbs={partition: Rows() for partition in self.next})
 
@@ -61,6 +63,10 @@ class MemoryTable:
         rows = self._store._dbs.get(partition)
         return None if rows is None else rows.get(key)
 
+    def get_stored(self, partition: int, key: bytes) -> bytes | None:
+        rows = self._durable.get(partition)
+        return None if rows is None else rows.get(key)
+
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         return iter(self.rows(partition).items())
 
@@ -76,9 +82,12 @@ class MemoryTable:
             else:
                 rows[key] = value
         self.next[partition] = applied
+        if not self.late:
+            self._durable[partition] = Rows(rows)
 
     def forget(self, partition: int) -> None:
         self.rows(partition).clear()
+        self._durable[partition].clear()
         self.next[partition] = 0
 
 

@@ -103,3 +103,18 @@ def test_what_is_told_to_prometheus_never_falls_back_when_a_batch_breaks_off() -
     assert after.types == diary.totals.of(PARTITION).types
     assert after.totals == diary.totals.of(PARTITION).totals
     assert (after.minutes, after.workers) == ({}, {})
+
+
+def test_what_is_told_to_prometheus_is_stored() -> None:
+    """A process that is killed takes with it what it had folded and not stored: a counter that fell back would count."""
+    story = Story()
+    for step in (story.accepted, story.dispatched):
+        step()
+    records = records_of(story.facts)
+    totals = table("totals")
+    diary = diary_over(table("tasks"), totals)
+    asyncio.run(diary.fold(batch(records[:1], 0, 1)))
+    totals.late = True
+    asyncio.run(diary.fold(batch(records[1:], 1, 2)))
+    assert diary.totals.of(PARTITION).totals.facts == {"TaskAccepted": 1, "TaskDispatched": 1}
+    assert diary.totals.stored(PARTITION).totals.facts == {"TaskAccepted": 1}
