@@ -1,6 +1,6 @@
 """Waiting for the fold: until a task has changed, or until a partition is folded up to somewhere.
 
-In: what each batch has changed, once it is durable. Out: those who wait are woken. Costs the fold nothing while nobody
+In: what each batch has changed, once it is folded. Out: those who wait are woken. Costs the fold nothing while nobody
 waits.
 """
 

@@ -1,6 +1,6 @@
 """What was just folded, for those who watch: a bounded memory of each partition, and a queue for each watcher.
 
-In: the facts of each batch with the state they led to, once it is durable. Out: events in order. Nothing is kept unless
+In: the facts of each batch with the state they led to, once it is folded. Out: events in order. Nothing is kept unless
 somebody watches, or did a moment ago; a watcher that is too slow is told how many it has missed.
 """
 

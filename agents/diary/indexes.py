@@ -50,7 +50,7 @@ class Indexes:
         return tuple(partition for partition in self._tasks.table.held() if partition not in self._ready)
 
     def note(self, partition: int, rows: Mapping[bytes, bytes], applied: int) -> None:
-        """Note the rows that a batch has changed, once they are durable."""
+        """Note the rows that a batch has changed."""
         if (index := self._ready.get(partition)) is not None:
             index.note(rows, applied)
         elif (build := self._builds.get(partition)) is not None:

@@ -12,7 +12,7 @@ FOLDED = Family(
 DURATION = Family(
     "histogram",
     "streamapp_stream_fold_duration_seconds",
-    "Folding one batch of records and making it durable, waiting for Kafka included.",
+    "Folding one batch of records, in ingest also telling the diary; storing the tables is not in it.",
     ("agent",),
 )
 READY = Family(
