@@ -106,7 +106,7 @@ def test_what_is_told_to_prometheus_never_falls_back_when_a_batch_breaks_off() -
 
 
 def test_what_is_told_to_prometheus_is_stored() -> None:
-    """A process that is killed takes with it what it had folded and not stored: a counter that fell back would count."""
+    """A process that is killed takes with it what is not stored, and a counter that falls is taken for a reset."""
     story = Story()
     for step in (story.accepted, story.dispatched):
         step()
