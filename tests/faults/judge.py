@@ -31,9 +31,9 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     `seconds` is how long everything may take to end; without `reported` nothing is added: this is no run of a fault.
     """
     ring.members.disarm()
-    recovery, findings = await _liveness(ring, seconds)
+    recovery, statuses, findings = await _liveness(ring, seconds)
     held = await ring.members.held_partitions()
-    statuses = await ring.stop()
+    statuses |= await ring.stop()
     findings += [f"{name} ended with {status}" for name, status in statuses.items() if status]
     findings += await _views(ring, held)
     report_of_audit = await _audited(ring)
@@ -60,14 +60,20 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     return Verdict(findings, rows, report_of_audit.counts)
 
 
-async def _liveness(ring: Arena, seconds: float) -> tuple[float, list[str]]:
-    """How long it took until everything had ended and was folded; what did not is a finding, and is judged too."""
+async def _liveness(ring: Arena, seconds: float) -> tuple[float, dict[str, int], list[str]]:
+    """How long it took until everything had ended and was folded; what did not is a finding, and is judged too.
+
+    The workers end first, with the exit statuses given: one that lost its claim may tell of an outcome after everything
+    has ended, and so may one that is being stopped.
+    """
+    statuses: dict[str, int] = {}
     try:
         recovery = await ring.drained(seconds)
+        statuses = await ring.members.retire("worker")
         await _folded(ring)
     except AssertionError as error:
-        return seconds, [f"liveness: {error}"]
-    return recovery, []
+        return seconds, statuses, [f"liveness: {error}"]
+    return recovery, statuses, []
 
 
 async def _audited(ring: Arena) -> Report:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.support.stack import AnyRole, Installation, RoleProcess
@@ -107,13 +107,22 @@ class Members:
             found[member.name] = answer["partitions"]
         return found
 
+    async def retire(self, role: AnyRole) -> dict[str, int]:
+        """SIGTERM to all of a role at once, for good; the exit status of each."""
+        retiring = [member for member in self.of(role) if not member.held]
+        for member in retiring:
+            member.held = True
+        return await self._end(retiring)
+
     async def stop(self) -> dict[str, int]:
         """SIGTERM to all at once; the exit status of each."""
         await self.let_go()
-        running = [member for member in self.by_name.values() if not member.held]
-        for member in running:
+        return await self._end([member for member in self.by_name.values() if not member.held])
+
+    async def _end(self, members: Sequence[Member]) -> dict[str, int]:
+        for member in members:
             member.process.process.terminate()
-        return {member.name: await asyncio.to_thread(member.process.ended) for member in running}
+        return {member.name: await asyncio.to_thread(member.process.ended) for member in members}
 
     async def _ready(self, member: Member, deadline: float) -> None:
         while True:

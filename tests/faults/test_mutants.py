@@ -37,6 +37,17 @@ async def nothing(ring: Arena) -> None:
     await ring.busy(completions=100)
 
 
+async def backlog_of_the_diary(ring: Arena) -> None:
+    """It comes back to facts that take a while to fold, and others come meanwhile."""
+    (diary,) = ring.members.of("diary")
+    for _ in range(2):
+        await ring.members.hold(diary)
+        await ring.busy(completions=600)
+        ring.members.let(diary)
+        await diary.process.ready()
+        await ring.busy(completions=100)
+
+
 async def absence_of_dispatch(ring: Arena) -> None:
     (dispatch,) = ring.members.of("dispatch")
     await ring.members.hold(dispatch, gracefully=False)
@@ -114,7 +125,7 @@ CASES: dict[str, tuple[Provoke, str]] = {
     "epoch ignored": (loss_of_the_guard, "guarded"),
     "stale outcome accepted": (zombie_workers, "tasks-"),
     "typed topic": (garbage, "liveness"),
-    "two folds at once": (nothing, "t"),
+    "two folds at once": (backlog_of_the_diary, "t"),
 }
 """Mutant → what brings it to light, and how the finding begins that must be among the findings."""
 

@@ -155,9 +155,11 @@ def typed_topic() -> None:
 
 
 def two_folds_at_once() -> None:
-    """Batches of one partition are folded beside one another, as with an agent's concurrency of 2."""
+    """Batches of one partition are folded beside one another, as with an agent's concurrency of 2, record by record."""
+    from agents.diary import agent
     from streamapp.stream.folding import Folds
 
+    agent.RECORDS_BETWEEN_YIELDS = 1
     rightly = Folds.run
     running: set[Any] = set()
 
