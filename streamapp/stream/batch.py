@@ -27,6 +27,15 @@ class RecordBatch:
     end: int
     records: list[Record]
 
+    def beyond(self, offset: int) -> "RecordBatch | None":
+        """The part of it from `offset` on; None if there is none."""
+        if offset <= self.start:
+            return self
+        if self.end <= offset:
+            return None
+        rest = [record for record in self.records if record.offset >= offset]
+        return RecordBatch(self.topic, self.partition, offset, self.end, rest)
+
 
 class Fetch:
     """The batches of one fetch. `readers` is how many agents have to fold it."""

@@ -61,6 +61,7 @@ class StreamApp(faust.App):
         self.folds = Folds()
         self.write_behinds: list[WriteBehind] = []
         self._taking_over: asyncio.Task[None] | None = None
+        self._taken_away = False
         self.batch_tables: list[BatchTable] = []
         self.residents: list[Resident] = []
         self.plans: list[topics.TopicPlan] = []
@@ -70,6 +71,7 @@ class StreamApp(faust.App):
         super().__init__(*args, **kwargs)
         self.on_rebalance_complete.connect(self._rebalance_complete)
         self.on_partitions_revoked.connect(self._partitions_revoked)
+        self.on_partitions_assigned.connect(self._partitions_assigned)
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -215,9 +217,13 @@ class StreamApp(faust.App):
             add_routes(server.web_app.router)
 
     async def _partitions_revoked(self, *_: Any, **__: Any) -> None:
+        self._taken_away = True
         await self._shut()
         for table in self.batch_tables:
             table.release()
+
+    async def _partitions_assigned(self, *_: Any, **__: Any) -> None:
+        self._taken_away = False
 
     async def _shut(self) -> None:
         """Act on nothing and fold nothing any more; store what is folded."""
@@ -231,6 +237,10 @@ class StreamApp(faust.App):
         await asyncio.gather(*(behind.close() for behind in self.write_behinds))
 
     async def _rebalance_complete(self, *_: Any, **__: Any) -> None:
+        if self._taken_away:
+            # Race: Faust goes on restoring what was taken away, until it has been assigned something else.
+            log.info("what was restored was taken away meanwhile: waiting for the next assignment")
+            return
         taking_over = self._taking_over = asyncio.create_task(self._take_over())
         try:
             await asyncio.wait({taking_over})

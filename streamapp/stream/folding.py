@@ -54,7 +54,7 @@ async def fold_all(
     tables: Sequence[BatchTable],
     folded: Callable[[], Awaitable[None]],
 ) -> None:
-    """Hand every batch of a fetch to `handle`, at the same time: what one partition waits for holds up no other one."""
+    """Hand every batch of a fetch to `handle`, at the same time, so that they wait for Kafka together."""
     if len(fetch.batches) == 1:
         await fold_for_ever(name, fetch.batches[0], handle, tables, folded)
     else:
@@ -68,15 +68,20 @@ async def fold_for_ever(
     tables: Sequence[BatchTable],
     folded: Callable[[], Awaitable[None]],
 ) -> None:
-    """Hand `batch` to `handle` until it is folded, then say so.
+    """Hand what `tables` do not have of `batch` to `handle` until it is folded, then say so.
+
+    They may have all of it: reading began where another agent of this process needed it.
 
     Raises:
         CancelledError: it was cancelled; nothing else.
     """
     pause = 0.1
-    while all(table.applied(batch.partition) is not None for table in tables):
+    while (applied := _applied(tables, batch.partition)) is not None:
+        rest = batch.beyond(applied)
+        if rest is None:
+            return
         try:
-            await handle(batch)
+            await handle(rest)
         except NotHeld:
             return
         except Exception:
@@ -86,6 +91,13 @@ async def fold_for_ever(
         else:
             await folded()
             return
+
+
+def _applied(tables: Sequence[BatchTable], partition: int) -> int | None:
+    """The offset up to which all of `tables` have folded; None if one of them does not hold the partition."""
+    known = [table.applied(partition) for table in tables]
+    held = [offset for offset in known if offset is not None]
+    return min(held, default=0) if len(held) == len(known) else None
 
 
 class Folds:

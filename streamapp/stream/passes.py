@@ -5,7 +5,7 @@ whole or not at all, and the marker is in the last one: a row that was lost on t
 """
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 from aiokafka import TopicPartition
 from faust.types import TP
@@ -14,13 +14,10 @@ from streamapp.domain.errors import ConfigurationError
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
 from streamapp.stream.recovery import patiently
 from streamapp.stream.restore import read
-from streamapp.stream.vouching import headers
+from streamapp.stream.vouching import Put, headers
 from streamapp.telemetry import get_log
 
 log = get_log(__name__)
-
-Put: TypeAlias = tuple[bytes, bytes | None]
-"""A key and its value; None deletes it."""
 
 
 async def append(producer: Any, tp: TP, rows: Iterable[Put], applied: int, end: ChangelogEnd) -> None:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from rocksdict import WriteBatch
 
 from streamapp.stream.changelog import clear
 from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, stamp_of
-from streamapp.telemetry import get_log
+from streamapp.telemetry import describe, get_log
 
 log = get_log(__name__)
 
@@ -120,7 +121,7 @@ class Partition:
         return self.losses > self.marker.losses
 
     def take(self, records: Sequence[Any]) -> None:
-        """Write the rows that count, and how far the changelog is read, at once; not up to within a pass.
+        """Write the rows that are vouched for, and how far the changelog is read, at once; not up to within a pass.
 
         Once a loss has shown nothing more is written: `settle` begins anew.
 
@@ -142,18 +143,20 @@ class Partition:
             applied, after = stamp_of(record.headers)
             if after > record.offset:
                 self.losses = max(self.losses, self.marker.losses + 1)
-            counts = sieve.counts(key, applied)
-            if counts and key == self.keys.marker:
+            rows = sieve.take(key, value, applied)
+            marked = bool(rows) and key == self.keys.marker
+            if marked:
                 self.losses = max(self.losses, decode_marker(value).losses)
             if self.torn:
                 continue
-            if counts and value is None:
-                batch.delete(key)
-            elif counts:
-                batch.put(key, value)
+            for name, content in rows:
+                if content is None:
+                    batch.delete(name)
+                else:
+                    batch.put(name, content)
             if sieve.whole:
                 read_up_to = record.offset
-                if counts and key == self.keys.marker and applied is not None:
+                if marked and applied is not None:
                     batch.put(self.keys.landmark, Landmark(record.offset, applied).encode())
         if read_up_to is not None:
             batch.put(self.keys.offset, b"%d" % read_up_to)
@@ -177,6 +180,7 @@ class Partition:
             Gone: the files were closed.
         """
         if not self.torn:
+            self.sieve.end()
             return
         if self.files() is not self.database:
             raise Gone
@@ -235,6 +239,8 @@ async def read(
 ) -> None:
     """Hand the records of each partition from its first offset to its second one (not included) to `take`, in order.
 
+    Where the end has moved back meanwhile, because Kafka has lost a tail by a power cut, what is left is all there is.
+
     Raises:
         KafkaError or OSError: Kafka did not answer at the beginning; once it has, its absence is waited out.
     """
@@ -258,18 +264,25 @@ async def read(
                 if records:
                     take(tp, records)
                 await asyncio.sleep(0)
-            heard = _listen(heard, bool(fetched), len(rest))
             rest = {tp for tp in rest if await consumer.position(tp) < wanted[tp][1]}
+            if fetched:
+                heard = time.monotonic()
+            elif rest and time.monotonic() - heard >= SILENCE_SECONDS:
+                heard = time.monotonic()
+                log.warning("Kafka sends nothing of the changelogs", partitions=len(rest), seconds=SILENCE_SECONDS)
+                rest -= await _cut(consumer, rest)
     finally:
         await consumer.stop()
 
 
-def _listen(heard: float, answered: bool, rest: int) -> float:
-    """When Kafka was heard last; says so if that is long ago."""
-    now = time.monotonic()
-    if answered:
-        return now
-    if now - heard < SILENCE_SECONDS:
-        return heard
-    log.warning("Kafka sends nothing of the changelogs, waiting", partitions=rest, seconds=SILENCE_SECONDS)
-    return now
+async def _cut(consumer: AIOKafkaConsumer, rest: set[TopicPartition]) -> set[TopicPartition]:
+    """Those that are read up to where they end now; none while Kafka does not say."""
+    try:
+        ends = await consumer.end_offsets(list(rest))
+    except (KafkaError, OSError) as error:
+        log.debug("Kafka does not say where the changelogs end", error=describe(error))
+        return set()
+    cut = {tp for tp in rest if await consumer.position(tp) >= ends[tp]}
+    for tp in cut:
+        log.warning("a changelog has become shorter while it was read", topic=tp.topic, partition=tp.partition)
+    return cut

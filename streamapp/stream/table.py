@@ -21,10 +21,10 @@ from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
 from streamapp.stream.changelog import OPTIONS, ChangelogTable, clear
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
-from streamapp.stream.passes import Put, append, look_into_gaps
+from streamapp.stream.passes import append, look_into_gaps
 from streamapp.stream.restore import Gone, Keys, Landmark, Partition, decode_landmark
-from streamapp.stream.unstored import Pass, Unstored
-from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker
+from streamapp.stream.unstored import ABSENT, Pass, Unstored
+from streamapp.stream.vouching import Marker, Put, Sieve, decode_marker, encode_marker
 from streamapp.telemetry import describe, get_log
 
 log = get_log(__name__)
@@ -131,9 +131,8 @@ class BatchTable:
     def get(self, partition: int, key: bytes) -> bytes | None:
         """The value of `key`; the last known one while a rebalance is under way, None if the store is not open."""
         unstored = self._unstored.get(partition)
-        if unstored is not None and unstored.has(key):
-            return unstored.get(key)
-        return self.get_stored(partition, key)
+        found = ABSENT if unstored is None else unstored.get(key)
+        return self.get_stored(partition, key) if found is ABSENT else found
 
     def get_stored(self, partition: int, key: bytes) -> bytes | None:
         """The value of `key` that nothing can take back any more; `get` may be ahead of it by a pass."""

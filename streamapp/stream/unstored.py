@@ -6,10 +6,20 @@ had: another process may have written it meanwhile (`docs/decisions/0019-write-b
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from enum import Enum
+from typing import Final, NamedTuple, TypeAlias
 
 Value: TypeAlias = bytes | None
 """None deletes."""
+
+
+class Absent(Enum):
+    """No word of a key: neither a value nor a deletion."""
+
+    ABSENT = 0
+
+
+ABSENT: Final = Absent.ABSENT
 
 
 class Pass(NamedTuple):
@@ -44,13 +54,16 @@ class Unstored:
         self._applied = applied
         self.size += sum(len(value) for value in puts.values() if value is not None)
 
-    def has(self, key: bytes) -> bool:
-        """Whether the store is not to be asked about `key`."""
-        return key in self._rows or (self.passing is not None and key in self.passing.rows)
+    def get(self, key: bytes) -> Value | Absent:
+        """The value of `key`; ABSENT if the store is to be asked.
 
-    def get(self, key: bytes) -> Value:
-        """The value of a key that it has."""
-        return self._rows[key] if key in self._rows or self.passing is None else self.passing.rows[key]
+        Race: it may be asked in a thread. A row that is on its way is always in one of the places that come after each
+        other here: what waits, what is passing, the store.
+        """
+        rows, passing = self._rows, self.passing
+        if key in rows:
+            return rows[key]
+        return ABSENT if passing is None else passing.rows.get(key, ABSENT)
 
     def rows(self) -> dict[bytes, Value]:
         """Everything, as it is now."""

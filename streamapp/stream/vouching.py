@@ -13,7 +13,7 @@ Pure.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,8 @@ HEADER = "applied"
 that the changelog ends, in decimal digits with an @ between."""
 
 Headers = Iterable[tuple[str, bytes]]
+Put: TypeAlias = tuple[bytes, bytes | None]
+"""A key and its value; None deletes it."""
 
 
 class Stamp(NamedTuple):
@@ -68,7 +70,10 @@ def stamp_of(found: Headers) -> Stamp:
 
 
 class Sieve:
-    """Lets the rows of one partition pass that count.
+    """Lets the rows of one partition pass that count, each once a marker has vouched for it.
+
+    What it has let pass is the table as it was at `vouched`, to the row. Rows of a pass whose marker is missing wait
+    for it, or for that of a longer pass: they would be ahead of the table, and a deletion does not say how far.
 
     Attributes:
         vouched: the highest applied offset that a marker has vouched for so far.
@@ -78,21 +83,40 @@ class Sieve:
     def __init__(self, marker: bytes, vouched: int) -> None:
         self._marker = marker
         self._beyond: dict[bytes, int] = {}
+        self._waiting: dict[int, dict[bytes, bytes | None]] = {}
         self.vouched = vouched
         self.spoiled: set[bytes] = set()
 
     def begin_anew(self) -> None:
         """Nothing was read, and nothing is vouched for."""
         self._beyond.clear()
+        self._waiting.clear()
         self.spoiled.clear()
         self.vouched = 0
 
-    def counts(self, key: bytes, applied: int | None) -> bool:
-        """Whether the row of `key`, written by a pass up to `applied`, is to be restored.
+    def take(self, key: bytes, value: bytes | None, applied: int | None) -> list[Put]:
+        """The rows to be written because of this one, in order; a marker comes last. A value of None deletes."""
+        counts = self.counts(key, applied)
+        if applied is None:
+            self._forget(key)
+            return [(key, value)]
+        if key == self._marker:
+            return [*self._vouched(applied), (key, value)] if counts else []
+        if applied > self.vouched:
+            self._waiting.setdefault(applied, {})[key] = value
+            return []
+        return [(key, value)] if counts else []
 
-        A row beyond what is vouched for is as good as any: facts that it has and the marker has not are ignored when
-        they are folded again. Of two such rows of a key the one of the longer pass counts, because passes of two
-        writers may lie within each other. None is a row from before there were headers: the last one counts.
+    def end(self) -> None:
+        """All is read. Keys of rows that nothing vouches for are to be written again: a compaction would keep those."""
+        for rows in self._waiting.values():
+            self.spoiled.update(rows)
+
+    def counts(self, key: bytes, applied: int | None) -> bool:
+        """Whether the row of `key`, written by a pass up to `applied`, is the newest one so far.
+
+        Of two rows beyond what is vouched for the one of the longer pass is, because passes of two writers may lie
+        within each other. None is a row from before there were headers: the last one counts.
         """
         if applied is None:
             self._beyond.pop(key, None)
@@ -106,6 +130,15 @@ class Sieve:
         if applied > self.vouched:
             self._beyond[key] = applied
         return True
+
+    def _vouched(self, applied: int) -> list[Put]:
+        """The rows that have waited for a marker like this one, those of the longest pass last."""
+        passes = sorted(known for known in self._waiting if known <= applied)
+        return [row for known in passes for row in self._waiting.pop(known).items()]
+
+    def _forget(self, key: bytes) -> None:
+        for rows in self._waiting.values():
+            rows.pop(key, None)
 
     @property
     def whole(self) -> bool:

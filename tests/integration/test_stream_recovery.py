@@ -4,12 +4,17 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from streamapp.settings import Settings
+from streamapp.stream import restore
 from streamapp.stream.creating import create_app
 from streamapp.stream.engine import StreamApp
+from tests.support.brokers import RunningBrokers
+from tests.support.kafka import Kafka
 
 
 def _app(folder: Path) -> StreamApp:
@@ -42,3 +47,42 @@ async def test_kafka_that_does_not_answer_is_asked_again(tmp_path: Path) -> None
     tp = TP("changelog", 0)
     await _app(tmp_path).tables.recovery._build_highwaters(Consumer(), {tp}, found, "active")
     assert found == {tp: 6}
+
+
+async def test_a_restoration_that_ends_after_its_partitions_were_taken_away_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust goes on restoring through a revocation, and says that it is done, though others hold the partitions now."""
+    app, taken = _app(tmp_path), []
+
+    async def take_over() -> None:
+        taken.append(True)
+
+    monkeypatch.setattr(app, "_take_over", take_over)
+    await app.on_partitions_revoked.send(set())
+    await app.on_rebalance_complete.send()
+    assert not taken
+    await app.on_partitions_assigned.send(set())
+    await app.on_rebalance_complete.send()
+    assert taken
+
+
+async def test_a_changelog_that_has_become_shorter_is_read_to_where_it_ends(
+    brokers_stack: RunningBrokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka may lose its tail by a power cut between the question for the end and the reading."""
+    monkeypatch.setattr(restore, "SILENCE_SECONDS", 1.0)
+    kafka, name = Kafka(brokers_stack.endpoints.kafka), "shortened-changelog"
+    await kafka.create(name, 1, {})
+    await kafka.start()
+    try:
+        await kafka.append(name, [(b"k%d" % number, b"v") for number in range(3)])
+    finally:
+        await kafka.stop()
+    got: list[int] = []
+    wanted = {TopicPartition(name, 0): (1, 10)}
+    async with asyncio.timeout(30):
+        await restore.read(
+            brokers_stack.endpoints.kafka, wanted, lambda _, records: got.extend(record.offset for record in records)
+        )
+    assert got == [1, 2]

@@ -6,6 +6,7 @@ open the files, and begin empty where the changelog ends before them. Restoring 
 files and the reading of Kafka are simulated.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -99,13 +100,20 @@ async def read(
     wanted: Mapping[TopicPartition, tuple[int, int]],
     take: Callable[[TopicPartition, Sequence[Any]], None],
 ) -> None:
-    """`restore.read` of a simulated changelog: a few records at once, the last ones perhaps from beyond the end."""
+    """`restore.read` of a simulated changelog: a few records at once, the last ones perhaps from beyond the end.
+
+    Where the changelog was cut meanwhile, what is left is all there is, after a while of silence.
+    """
     for tp, (offset, end) in wanted.items():
         while offset < end:
             await source.kafka.up.wait()
             await source.life.step()
             found, offset = source.kafka.read(tp.topic, tp.partition, offset, RECOVERED_AT_ONCE)
             take(tp, found)
+            if not found and offset >= source.kafka.end(tp.topic, tp.partition):
+                await asyncio.sleep(restoring.SILENCE_SECONDS)
+                if offset >= source.kafka.end(tp.topic, tp.partition):
+                    break
 
 
 def simulated_files() -> ExitStack:

@@ -91,6 +91,7 @@ class Machine:
         self.seat = Seat(life, kafka, probe, world.group)
         plan: Any = SimpleNamespace(name=TOPIC)
         register(self.seat, plan, self.dispatch)  # type: ignore[arg-type]
+        self._assigning: asyncio.Task[None] | None = None
         self._taking: asyncio.Task[None] | None = None
         self._looked_at: dict[tuple[str, int], tuple[Rows, int, int]] = {}
         life.spawn(self._begin())
@@ -120,21 +121,25 @@ class Machine:
         life = self.life
         if life is None or life.dead:
             return
-        if self._taking is not None:
-            self._taking.cancel()
-            await asyncio.wait({self._taking})
+        if self._assigning is not None:
+            await asyncio.wait({self._assigning})  # Faust answers the group one call after the other
         await self._inside(self.seat.revoke)
         self.world.oracle.gave_up(life)
 
     def take(self, partitions: set[int]) -> None:
         """The group gives partitions."""
         if self.alive and self.life is not None:
-            self._taking = self.life.spawn(self._take(self.life, partitions))
+            self._assigning = self.life.spawn(self._assigned(self.life, partitions))
 
-    async def _take(self, life: Life, partitions: set[int]) -> None:
+    async def _assigned(self, life: Life, partitions: set[int]) -> None:
+        # As in Faust: what was being restored goes on through a revocation, and ends only with the next assignment.
+        if self._taking is not None:
+            self._taking.cancel()
+            await asyncio.wait({self._taking})
         ends = {partition: self.world.kafka.end(TOPIC, partition) for partition in partitions}
         self.world.oracle.took_over(life, self.heard, ends)
-        await self.seat.take(partitions)
+        await self.seat.assigned(partitions)
+        self._taking = life.spawn(self.seat.take(partitions))
 
     async def _inside(self, what: Callable[[], Any]) -> None:
         """Run something in the process; it ends also when the process does."""

@@ -5,12 +5,14 @@ from typing import Any
 import streamapp.stream.table as table_module
 from agents.dispatch import Dispatch
 from streamapp.stream.changelog_end import ChangelogEnd
+from streamapp.stream.engine import StreamApp
 from streamapp.stream.horizon import Gates
 from streamapp.stream.restore import Partition
-from streamapp.stream.vouching import Sieve
+from streamapp.stream.vouching import Put, Sieve
 from tests.model.disk import SimulatedTable
 from tests.model.dispatcher import Parts
 from tests.model.mutant import Mutant
+from tests.model.seat import Seat
 
 
 class NoGate(Gates):
@@ -88,6 +90,19 @@ class BelievesStrangers(Sieve):
         return True
 
 
+class RestoresHalfAPass(Sieve):
+    """Rows count before the marker of their pass has come."""
+
+    def take(self, key: bytes, value: bytes | None, applied: int | None) -> list[Put]:
+        return [(key, value)] if self.counts(key, applied) else []
+
+
+async def opens_what_was_taken_away(self: Any, *_: Any) -> None:
+    """A restoration that ends after its partitions were taken away hands them over all the same."""
+    await StreamApp._partitions_revoked(self)
+    self._taken_away = False
+
+
 class RestoresFromWhatIsTorn(Partition):
     """Rows that follow a loss are as good as any."""
 
@@ -111,6 +126,8 @@ MUTANTS_OF_TABLES = [
     Mutant("forgets the ended", Parts(dispatch=ForgetsTheEnded)),
     Mutant("marker first", Parts(table=MarkerFirst)),
     Mutant("no changelog", Parts(table=NoChangelog)),
+    Mutant("restores half a pass", patches=((table_module, "Sieve", RestoresHalfAPass),)),
+    Mutant("opens what was taken away", patches=((Seat, "_partitions_revoked", opens_what_was_taken_away),)),
     Mutant("restores from what is torn", patches=((table_module, "Partition", RestoresFromWhatIsTorn),)),
     Mutant("goes on where it was", patches=((table_module, "Partition", GoesOnWhereItWas),)),
     Mutant("skips strangers", patches=((table_module, "ChangelogEnd", SkipsStrangers),)),

@@ -219,6 +219,28 @@ PROGRAMS: Mapping[str, Program] = {
     "forgets the ended": [_accept(1), _seconds(3), *_told_again(0)],
     "marker first": [_accept(5), _ms(280), _files_lost(0), _starts(0)],
     "no changelog": [_accept(5), _ms(400), _files_lost(0), _starts(0)],
+    "restores half a pass": [
+        Step("tasks_fail_for_good", {"request": 1, "seconds": 3, "then": [["ok"], [], ["fails", "hopeless"]]}),
+        _come_in(4, "hopeless", pause=20),
+        _changelogs_cut(3, "pending"),
+        _changelogs_cut(5, "dedup"),
+        _files_lost(0),
+        _starts(0),
+        _seconds(3),
+    ],
+    "opens what was taken away": [
+        Step("everybody_starts", {}),
+        *[
+            Step("kafka", {"up": False}),
+            _accept(2, "fails", "fails"),
+            Step("kafka", {"up": True}),
+            *[Step("rebalance", {}), _ms(5)] * 3,
+            Step("rebalance", {}),
+            _ms(100),
+        ]
+        * 10,
+        _seconds(3),
+    ],
     "restores from what is torn": [
         _starts(0),
         _come_in(6),

@@ -117,7 +117,8 @@ class SimulatedConsumer:
         """One fetch of each partition; whether it brought anything."""
         fetched = False
         for tp in list(self._fetched_to):
-            if self.flow_active and self._kafka.up.is_set() and len(self._on_their_way()) < BATCHES_ON_THEIR_WAY:
+            free = self._kafka.up.is_set() and len(self._on_their_way()) < BATCHES_ON_THEIR_WAY
+            if self.flow_active and free and tp in self._fetched_to:  # it may be given away during a fetch
                 self._between_fetches.clear()
                 try:
                     fetched |= await self._fetch_once(life, tp)
@@ -153,6 +154,7 @@ class Seat:
     _take_over = StreamApp._take_over
     _rebalance_complete = StreamApp._rebalance_complete
     _partitions_revoked = StreamApp._partitions_revoked
+    _partitions_assigned = StreamApp._partitions_assigned
 
     def __init__(self, life: Life, kafka: Kafka, probe: SimulatedProbe, group: dict[int, int]) -> None:
         self.positions, self.folds = Positions(), Folds()
@@ -166,6 +168,7 @@ class Seat:
         self.assignor = SimpleNamespace(assigned_actives=self._actives)
         self.consumer = SimulatedConsumer(self, kafka, probe, group)
         self._taking_over: asyncio.Task[None] | None = None
+        self._taken_away = False
         self._life = life
         self._background: list[Callable[[], Awaitable[None]]] = [lambda: self.consumer.fetch(life)]
 
@@ -216,9 +219,13 @@ class Seat:
             self.consumer.folded(self.consumer.batches.get_nowait().value)
         self.consumer.bell.set()
 
-    async def take(self, partitions: set[int]) -> None:
-        """Faust on assignment: recover the tables, tell the app, seek, resume the flow."""
+    async def assigned(self, partitions: set[int]) -> None:
+        """Faust on assignment."""
         self.consumer.assign(partitions)
+        await self._partitions_assigned()
+
+    async def take(self, partitions: set[int]) -> None:
+        """Faust after an assignment: recover the tables, tell the app, seek, resume the flow."""
         await self.servers.kafka.up.wait()
         await self._life.step()
         begun = [table.begin(partitions) for table in self.batch_tables]

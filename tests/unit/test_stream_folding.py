@@ -1,8 +1,12 @@
 """A batch is tried again until it is folded."""
 
 import errno
+from types import SimpleNamespace
+from typing import Any
 
-from streamapp.stream.batch import RecordBatch
+import pytest
+
+from streamapp.stream.batch import Record, RecordBatch
 from streamapp.stream.folding import fold_for_ever
 
 BATCH = RecordBatch("topic", 3, 0, 1, [])
@@ -21,3 +25,31 @@ async def test_failure_is_tried_again() -> None:
 
     await fold_for_ever("diary", BATCH, handle, [], folded)
     assert told == [0]
+
+
+@pytest.mark.parametrize(
+    ("applied", "wanted"),
+    [
+        ((100, 100), [(100, 150, [100, 120, 149])]),
+        ((120, 130), [(120, 150, [120, 149])]),
+        ((200, 130), [(130, 150, [149])]),
+        ((150, 200), []),
+        ((None, 100), []),
+    ],
+)
+async def test_what_the_tables_have_is_not_folded_again(
+    applied: tuple[int | None, ...], wanted: list[tuple[int, int, list[int]]]
+) -> None:
+    """Reading begins where the agent of this process needs it that is furthest behind."""
+    batch = RecordBatch("topic", 3, 100, 150, [Record(offset, b"k", b"v", 0) for offset in (100, 120, 149)])
+    tables: list[Any] = [SimpleNamespace(applied=lambda _, offset=offset: offset) for offset in applied]
+    got: list[tuple[int, int, list[int]]] = []
+
+    async def handle(given: RecordBatch) -> None:
+        got.append((given.start, given.end, [record.offset for record in given.records]))
+
+    async def folded() -> None:
+        assert got
+
+    await fold_for_ever("diary", batch, handle, tables, folded)
+    assert got == wanted

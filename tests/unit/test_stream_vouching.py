@@ -68,16 +68,19 @@ FACTS = 12
 KEYS = 3
 
 
-def fold(applied: int) -> dict[bytes, int]:
-    """A table in which every fact counts up one key."""
-    rows: dict[bytes, int] = {}
+def fold(applied: int) -> dict[bytes, bytes]:
+    """A table in which every fact changes one key, or deletes it."""
+    rows: dict[bytes, bytes] = {}
     for fact in range(applied):
         key = b"k%d" % (fact % KEYS)
-        rows[key] = fact
+        if fact % 4 == 1:
+            rows.pop(key, None)
+        else:
+            rows[key] = b"%d" % fact
     return rows
 
 
-Row = tuple[bytes, int, int]
+Row = tuple[bytes, bytes | None, int]
 
 
 def writer(data: st.DataObject) -> list[Row]:
@@ -87,8 +90,8 @@ def writer(data: st.DataObject) -> list[Row]:
     for _ in range(data.draw(st.integers(1, 5))):
         end = data.draw(st.integers(start, FACTS))
         touched = sorted({b"k%d" % (fact % KEYS) for fact in range(start, end)})
-        log += [(key, fold(end)[key], end) for key in touched]
-        log.append((MARKER, end, end))
+        log += [(key, fold(end).get(key), end) for key in touched]
+        log.append((MARKER, b"%d" % end, end))
         start = end
     return log[: len(log) - data.draw(st.integers(0, KEYS + 1))]
 
@@ -103,15 +106,34 @@ def mixed(data: st.DataObject, one: list[Row], other: list[Row]) -> list[Row]:
 
 
 @given(st.data())
-def test_restored_rows_and_a_fold_from_there_on_are_the_table_however_two_writers_mix(data: st.DataObject) -> None:
+def test_restored_rows_are_the_table_at_what_is_vouched_for_however_two_writers_mix(data: st.DataObject) -> None:
+    """Red while rows of a pass without a marker were restored: a deletion was ahead of the table and did not say so."""
     log = mixed(data, writer(data), writer(data))
     sieve = Sieve(MARKER, 0)
-    restored: dict[bytes, int] = {}
-    for key, value, applied in log:
-        if sieve.counts(key, applied) and key != MARKER:
-            restored[key] = value
+    restored: dict[bytes, bytes] = {}
+    for row in log:
+        for key, value in sieve.take(*row):
+            if value is None:
+                restored.pop(key, None)
+            elif key != MARKER:
+                restored[key] = value
     assert sieve.vouched == max((applied for key, _, applied in log if key == MARKER), default=0)
-    for fact in range(sieve.vouched, FACTS):
-        key = b"k%d" % (fact % KEYS)
-        restored[key] = max(fact, restored.get(key, -1))  # a row ignores the facts that it has already
-    assert restored == fold(FACTS)
+    assert restored == fold(sieve.vouched)
+
+
+@given(st.data())
+def test_a_compaction_takes_nothing_once_the_spoiled_keys_are_written_again(data: st.DataObject) -> None:
+    log = mixed(data, writer(data), writer(data))
+    sieve = Sieve(MARKER, 0)
+    for row in log:
+        sieve.take(*row)
+    sieve.end()
+    table = fold(sieve.vouched)
+    log += [(key, table.get(key), sieve.vouched) for key in sorted(sieve.spoiled)]
+    log.append((MARKER, b"", sieve.vouched))
+    last = {key: place for place, (key, _, _) in enumerate(log)}
+    again, restored = Sieve(MARKER, 0), dict[bytes, bytes | None]()
+    for place, row in enumerate(log):
+        if last[row[0]] == place:
+            restored.update(again.take(*row))
+    assert {key: value for key, value in restored.items() if value is not None and key != MARKER} == table

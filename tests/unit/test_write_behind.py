@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.stream.table import NotHeld
-from streamapp.stream.unstored import Unstored
+from streamapp.stream.unstored import ABSENT, Unstored
 from streamapp.stream.write_behind import MOST_BYTES, WriteBehind
 
 PARTITION = 3
@@ -40,7 +40,8 @@ def test_readers_see_every_put_and_the_store_gets_it_in_order(steps: list[dict[b
             unstored.put(step, applied)
             seen |= step
         for key in (b"a", b"b", b"c"):
-            assert (unstored.get(key) if unstored.has(key) else store.get(key)) == seen.get(key)
+            found = unstored.get(key)
+            assert (store.get(key) if found is ABSENT else found) == seen.get(key)
         assert store | unstored.rows() == seen
     assert unstored.empty
     assert unstored.size == 0
