@@ -13,6 +13,7 @@ test: setup tools check  ## everything: style, types, import contracts, all test
 	$(BIN)/pytest
 
 faults: setup tools  ## every fault, also the long ones, on real brokers; ends with a table
+	$(BIN)/pytest -m long tests/integration --ignore tests/integration/test_bench_peers.py
 	$(BIN)/pytest -m "long or not long" tests/faults tests/model tests/e2e/test_replay.py
 
 bench: setup  ## streamapp beside its peers, on brokers of its own; prints a table and writes bench/results/; BENCH=--everything takes an hour

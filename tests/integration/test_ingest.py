@@ -205,6 +205,7 @@ async def test_killed_between_counts_and_position_counts_nothing_twice() -> None
     assert [fact.task_id for fact in log.facts] == ["counted-0", "counted-1", "counted-2"]
 
 
+@pytest.mark.long
 async def test_stopped_and_killed_under_load_loses_no_event(life: Lived) -> None:
     process = await life.made.started("ingest", "loaded")
     sent: list[str] = []

@@ -134,6 +134,7 @@ async def test_a_log_started_while_kafka_is_down_connects_by_itself(place: Place
         await log.stop()
 
 
+@pytest.mark.long
 async def test_kafka_killed_again_and_again_under_load_loses_nothing_acknowledged(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:

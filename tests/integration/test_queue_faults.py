@@ -86,6 +86,7 @@ class Load:
             await asyncio.sleep(0.005)
 
 
+@pytest.mark.long
 async def test_a_broker_killed_under_load_loses_nothing_that_was_confirmed(
     stack: Stack, url: str, names: Names, queue: str
 ) -> None:

@@ -79,6 +79,7 @@ async def newcomer(brokers_stack: RunningBrokers, tmp_path: Path) -> AsyncIterat
         yield Survivor(life, [], 0)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_old_files_do_not_go_on_from_a_changelog_that_was_made_anew_and_is_longer(newcomer: Survivor) -> None:
     survivor, life = newcomer, newcomer.life

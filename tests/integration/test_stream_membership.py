@@ -34,6 +34,7 @@ async def _shares(*processes: RoleProcess) -> None:
     await until(shared, 40, "partitions are shared out")
 
 
+@pytest.mark.long
 async def test_processes_join_and_leave_under_load(life: Lived) -> None:
     first = await life.made.started("all", "first")
     async with life.pouring(Traffic(2, "member")):

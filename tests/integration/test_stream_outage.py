@@ -22,6 +22,7 @@ async def life(brokers_stack: RunningBrokers, tmp_path: Path) -> AsyncIterator[L
         yield made
 
 
+@pytest.mark.long
 async def test_kafka_hangs_under_load(life: Lived, brokers_stack: RunningBrokers, tmp_path: Path) -> None:
     assert "kafka" in brokers_stack.stack.services, "Kafka belongs to somebody else, and this test stops it"
     busy = await life.made.started()
