@@ -57,8 +57,11 @@ final class Diary implements AutoCloseable {
     return true;
   }
 
-  /** Take every member out of the group. */
+  /** Take every member out of the group. The client cannot be asked to remove nobody. */
   void leaveGroup() throws InterruptedException, ExecutionException {
+    if (admin.describeConsumerGroups(List.of(application)).all().get().get(application).members().isEmpty()) {
+      return;
+    }
     admin.removeMembersFromConsumerGroup(application, new RemoveMembersFromConsumerGroupOptions()).all().get();
   }
 
