@@ -13,6 +13,7 @@ from bench.peers.peer import Endpoints, Peer
 from bench.results import Results
 from bench.stand import Stand, running_stack, stand
 from brokers import Profile, Stack
+from tests.support.stack import PARTITIONS
 
 Road = whole.Road
 STREAMAPP = "streamapp"
@@ -159,7 +160,7 @@ async def api(plan: Plan, results: Results) -> None:
             got = []
             for _ in range(plan.runs):
                 with stand(stack) as fresh:
-                    await fresh.start("api")
+                    await fresh.ready([fresh.made.start("api")])
                     await whole.feed(fresh, "posts", "warm", whole.WARM_TASKS)
                     got.append(await whole.feed(fresh, "posts", "p", plan.tasks))
             results.add(POSTS, STREAMAPP, profile, _of(got, "per_second"), "at least 4,000")
@@ -194,7 +195,7 @@ async def _rebuilds(plan: Plan, fresh: Stand, got: dict[str, list[float]]) -> No
 
     topic = fresh.made.names.lifecycle_topic
     tasks = plan.facts // facts.FACTS_A_TASK
-    written = await facts.write(fresh.endpoints.kafka, topic, 8, tasks)
+    written = await _written(fresh, tasks)
     if plan.peers:
         folder = (PEERS / "kafka_streams").absolute()
         kafka_streams.install(folder)
@@ -214,8 +215,11 @@ async def _rebuilds(plan: Plan, fresh: Stand, got: dict[str, list[float]]) -> No
 
 async def scale(plan: Plan, results: Results) -> None:
     """More workers, more diary processes; the cost of a fact by their number; what waits for a retry; a large table."""
+    shapes = [(2, 1), (4, 1), (1, 2)]
+    if plan.everything:
+        shapes.insert(0, (1, 1))  # otherwise it is the row of the events
     with running_stack("fast") as stack:
-        for workers, diaries in ((1, 1), (2, 1), (4, 1), (1, 2))[0 if plan.everything else 1 :]:
+        for workers, diaries in shapes:
             got = []
             for _ in range(plan.runs):
                 with stand(stack) as fresh:
@@ -237,15 +241,17 @@ async def _rebuilt(
     stack: Stack, role: rebuilding.Role, tasks: int, life: facts.Life = facts.completed
 ) -> rebuilding.Measured:
     with stand(stack) as fresh:
-        written = await facts.write(fresh.endpoints.kafka, fresh.made.names.lifecycle_topic, 8, tasks, life)
-        done, _ = await rebuilding.rebuild(fresh, role, written)
+        done, _ = await rebuilding.rebuild(fresh, role, await _written(fresh, tasks, life))
         return done
+
+
+async def _written(fresh: Stand, tasks: int, life: facts.Life = facts.completed) -> int:
+    return await facts.write(fresh.endpoints.kafka, fresh.made.names.lifecycle_topic, PARTITIONS, tasks, life)
 
 
 async def _large_table(stack: Stack, results: Results) -> None:
     with stand(stack) as fresh:
-        written = await facts.write(fresh.endpoints.kafka, fresh.made.names.lifecycle_topic, 8, MANY_TASKS)
-        _, diary = await rebuilding.rebuild(fresh, "diary", written)
+        _, diary = await rebuilding.rebuild(fresh, "diary", await _written(fresh, MANY_TASKS))
         for share, took in (await rebuilding.lookup(diary.url, MANY_TASKS)).items():
             must = "at most 5" if share == "p99" else ""
             results.add(f"lookup among {MANY_TASKS:,} tasks, {share}: ms", STREAMAPP, "fast", [took], must)

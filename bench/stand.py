@@ -12,7 +12,7 @@ from pathlib import Path
 
 from brokers import Endpoints, Ports, Profile, Stack
 from brokers.watchdog import start_watchdog
-from tests.support.stack import PROJECT, AnyRole, Installation, RoleProcess, installation
+from tests.support.stack import PROJECT, Installation, RoleProcess, installation
 
 QUIET = {
     "TASKS__TYPES": '["bench.tasks"]',
@@ -52,14 +52,12 @@ class Stand:
         """The brokers."""
         return self.made.endpoints
 
-    async def start(self, *roles: AnyRole, name: str = "", **settings: str) -> list[RoleProcess]:
-        """Start roles and wait until they are ready; the worker has no port, and is given no time here."""
-        started = [self.made.start(role, f"{role}{name}", **settings) for role in roles]
-        await self.ready(started)
-        return started
-
     async def ready(self, started: Sequence[RoleProcess]) -> None:
-        """Wait for roles that were started together. Raises RuntimeError if one of them has ended."""
+        """Wait for roles that were started together; the worker has no port, and is given no time here.
+
+        Raises:
+            RuntimeError: one of them has ended.
+        """
         for process in started:
             if not process.name.startswith("worker"):
                 await process.ready(120)

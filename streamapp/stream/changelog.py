@@ -6,6 +6,7 @@ lost its tail): Faust would end the process, and what a later restore gave back 
 begins empty instead: recovery restores what the changelog has, and the diary tells the rest again.
 """
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import faust
@@ -13,6 +14,7 @@ from faust.stores.rocksdb import Store
 from faust.types import TP
 
 from streamapp.stream.horizon import Probe
+from streamapp.stream.vouching import Put
 from streamapp.telemetry import get_log
 
 log = get_log(__name__)
@@ -31,6 +33,15 @@ ABOVE_EVERY_KEY = b"\xff"
 def clear(database: Any) -> None:
     """Delete every row of an open RocksDB, positions included."""
     database.delete_range(b"", ABOVE_EVERY_KEY)
+
+
+def fill(batch: Any, rows: Iterable[Put]) -> None:
+    """Add `rows` to a write batch of RocksDB, in order."""
+    for key, value in rows:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)
 
 
 class ChangelogTable(faust.Table[bytes, bytes]):

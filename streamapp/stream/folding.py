@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from streamapp.metrics.stream import AgentMetrics
 from streamapp.stream.batch import Fetch, RecordBatch
+from streamapp.stream.positions import lowest
 from streamapp.stream.table import BatchTable, NotHeld
 from streamapp.telemetry import get_log
 
@@ -76,7 +77,7 @@ async def fold_for_ever(
         CancelledError: it was cancelled; nothing else.
     """
     pause = 0.1
-    while (applied := _applied(tables, batch.partition)) is not None:
+    while (applied := lowest((table.applied(batch.partition) for table in tables), default=0)) is not None:
         rest = batch.beyond(applied)
         if rest is None:
             return
@@ -91,13 +92,6 @@ async def fold_for_ever(
         else:
             await folded()
             return
-
-
-def _applied(tables: Sequence[BatchTable], partition: int) -> int | None:
-    """The offset up to which all of `tables` have folded; None if one of them does not hold the partition."""
-    known = [table.applied(partition) for table in tables]
-    held = [offset for offset in known if offset is not None]
-    return min(held, default=0) if len(held) == len(known) else None
 
 
 class Folds:

@@ -5,6 +5,7 @@ lowest stored offset of the tables that a topic feeds.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Protocol
 
 from streamapp.telemetry import get_log
@@ -19,6 +20,12 @@ class Stored(Protocol):
 
     def stored(self, partition: int) -> int | None:
         """Offset of the next fact to apply; 0 if none was; None if the partition is not held here."""
+
+
+def lowest(known: Iterable[int | None], default: int | None = None) -> int | None:
+    """The lowest of the offsets of several tables; None if one of them has none, `default` if there is no table."""
+    offsets = list(known)
+    return None if None in offsets else min((offset for offset in offsets if offset is not None), default=default)
 
 
 class Positions:
@@ -61,8 +68,7 @@ class Positions:
 
     def applied(self, topic: str, partition: int) -> int | None:
         """The lowest stored offset of the tables; None where one of them does not hold the partition."""
-        known = [table.stored(partition) for table in self._tables.get(topic, ())]
-        return None if None in known else min((offset for offset in known if offset is not None), default=None)
+        return lowest(table.stored(partition) for table in self._tables.get(topic, ()))
 
     def furthest(self, topic: str, partition: int) -> int:
         """The highest stored offset of the tables: the topic has been at least so long."""

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from rocksdict import WriteBatch
 
-from streamapp.stream.changelog import clear
+from streamapp.stream.changelog import clear, fill
 from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, stamp_of
 from streamapp.telemetry import describe, get_log
 
@@ -149,11 +149,7 @@ class Partition:
                 self.losses = max(self.losses, decode_marker(value).losses)
             if self.torn:
                 continue
-            for name, content in rows:
-                if content is None:
-                    batch.delete(name)
-                else:
-                    batch.put(name, content)
+            fill(batch, rows)
             if sieve.whole:
                 read_up_to = record.offset
                 if marked and applied is not None:

@@ -19,7 +19,7 @@ from rocksdict import WriteBatch
 from streamapp import failpoints
 from streamapp.domain.errors import ConfigurationError
 from streamapp.failpoints import Gap
-from streamapp.stream.changelog import OPTIONS, ChangelogTable, clear
+from streamapp.stream.changelog import OPTIONS, ChangelogTable, clear, fill
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
 from streamapp.stream.passes import append, look_into_gaps
 from streamapp.stream.restore import Gone, Keys, Landmark, Partition, decode_landmark
@@ -212,11 +212,7 @@ class BatchTable:
         if db is None or self._applied.get(partition) is None:
             raise NotHeld(f"{self.name}: partition {partition} was taken away")
         batch = WriteBatch(raw_mode=True)
-        for key, value in rows:
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
+        fill(batch, rows)
         batch.put(self._store.offset_key, b"%d" % end.read_up_to)
         if end.alone:
             batch.put(LANDMARK_KEY, Landmark(end.last, applied).encode())

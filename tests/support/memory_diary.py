@@ -75,15 +75,13 @@ class MemoryTable:
         if self.fails is not None:
             raise self.fails
         self.changed = list(puts)
-        rows = self.rows(partition)
-        for key, value in puts.items():
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
+        for rows in [self.rows(partition)] + ([] if self.late else [self._durable[partition]]):
+            for key, value in puts.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
         self.next[partition] = applied
-        if not self.late:
-            self._durable[partition] = Rows(rows)
 
     def forget(self, partition: int) -> None:
         self.rows(partition).clear()
