@@ -31,11 +31,11 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     `seconds` is how long everything may take to end; without `reported` nothing is added: this is no run of a fault.
     """
     ring.members.disarm()
-    recovery, statuses, findings = await _liveness(ring, seconds)
+    recovery, statuses, findings = await liveness(ring, seconds)
     held = await ring.members.held_partitions()
     statuses |= await ring.stop()
     findings += [f"{name} ended with {status}" for name, status in statuses.items() if status]
-    findings += await _views(ring, held)
+    findings += await views(ring, held)
     report_of_audit = await _audited(ring)
     findings += [str(finding) for finding in report_of_audit.findings]
     (ring.evidence / "findings.txt").write_text("".join(f"{finding}\n" for finding in findings))
@@ -60,7 +60,7 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     return Verdict(findings, rows, report_of_audit.counts)
 
 
-async def _liveness(ring: Arena, seconds: float) -> tuple[float, dict[str, int], list[str]]:
+async def liveness(ring: Arena, seconds: float) -> tuple[float, dict[str, int], list[str]]:
     """How long it took until everything had ended and was folded; what did not is a finding, and is judged too.
 
     The workers end first, with the exit statuses given: one that lost its claim may tell of an outcome after everything
@@ -113,12 +113,12 @@ async def _folded(ring: Arena) -> None:
     await until(caught_up, 30, "every table has folded everything", every=0.3)
 
 
-async def _views(ring: Arena, held: dict[str, dict[str, list[int]]]) -> list[str]:
+async def views(ring: Arena, held: dict[str, dict[str, list[int]]]) -> list[str]:
     """Where the tables differ from a plain fold of the topic, byte for byte, each where it was held last."""
     expected = fold_topic(await ring.kafka.read(ring.topic))
     ends = await ring.kafka.ends(ring.topic)
     found: list[str] = []
-    seen = {table: [] for table in DIARY + DISPATCH}
+    seen: dict[str, list[int]] = {table: [] for table in DIARY + DISPATCH}
     for name, tables in held.items():
         directory = ring.made.tables(name, ring.members.by_name[name].role)
         for table in seen.keys() & tables.keys():

@@ -54,7 +54,7 @@ def _now() -> int:
 async def ask(ring: Arena, *command: str) -> None:
     client = redis.asyncio.from_url(ring.brokers.endpoints.redis_url)
     async with client:
-        await client.execute_command(*command)
+        await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.timeout(300)

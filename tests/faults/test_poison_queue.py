@@ -63,7 +63,7 @@ async def test_broken_messages_in_the_work_queue(ring: Arena) -> None:
 def _copies(ring: Arena, chance: Random) -> list[tuple[bytes, Mapping[str, bytes]]]:
     """Jobs of tasks that have ended, once more, with properties that nobody can read: they are acked and not run."""
     ended = [task for task in ring.witness.tasks.values() if task.state is State.COMPLETED][:COPIES]
-    found = []
+    found: list[tuple[bytes, Mapping[str, bytes]]] = []
     for task in ended:
         job = Job(task.task_id, task.progress.attempt, str(task.type), task.payload, 20.0)
         found.append((jobs.encode(job), chance.choice(list(STRANGE.values()))))

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from agents.diary import Diary, DiaryWeb
 from streamapp.clock import SystemClock
@@ -159,7 +160,7 @@ class Process:
         """Status and JSON of a view."""
         async with (
             aiohttp.ClientSession() as session,
-            session.get(aiohttp.client.URL(self.url + path, encoded=True)) as response,
+            session.get(URL(self.url + path, encoded=True)) as response,
         ):
             return response.status, await response.json(content_type=None)
 

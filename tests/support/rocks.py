@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rocksdict import AccessType, Options, Rdict
 
@@ -23,7 +24,7 @@ def read_table(directory: Path, name: str, partitions: Iterable[int]) -> tuple[R
         options = Options(raw_mode=True)
         database = Rdict(str(directory / f"{name}-{partition}.db"), options, access_type=AccessType.read_only())
         try:
-            found = dict(database.items())
+            found: dict[Any, Any] = dict(database.items())
         finally:
             database.close()
         found.pop(FAUST_OFFSET_KEY, None)

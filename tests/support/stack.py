@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import aiohttp
+from yarl import URL
 
 from brokers import Endpoints, Ports
 from brokers.waiting import wait_until
@@ -124,7 +125,7 @@ class RoleProcess:
         timeout = aiohttp.ClientTimeout(total=seconds)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(aiohttp.client.URL(self.url + path, encoded=True)) as response,
+            session.get(URL(self.url + path, encoded=True)) as response,
         ):
             return response.status, await response.json(content_type=None)
 
@@ -209,7 +210,7 @@ class Installation:
         """The data directory of the process of this name."""
         return self.folder / f"data-{name}"
 
-    def tables(self, name: str, role: Role = "all") -> Path:
+    def tables(self, name: str, role: AnyRole = "all") -> Path:
         """Where that process keeps its RocksDB files."""
         return self.data(name) / self.names.app_id(role) / "v1" / "tables"
 

@@ -3,20 +3,28 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def until(
-    condition: Callable[[], T | Awaitable[T]], seconds: float = 30.0, what: str = "", every: float = 0.05
-) -> T:
+    condition: Callable[[], Awaitable[T]], seconds: float = 30.0, what: str = "", every: float = 0.05
+) -> T: ...
+
+
+@overload
+async def until(condition: Callable[[], T], seconds: float = 30.0, what: str = "", every: float = 0.05) -> T: ...
+
+
+async def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "", every: float = 0.05) -> Any:
     """Ask until the answer is true, and return it.
 
     Raises:
         AssertionError: it was not within `seconds`; says what was waited for and the last answer.
     """
-    answer: T | None = None
+    answer: Any = None
     try:
         async with asyncio.timeout(seconds):
             while True:

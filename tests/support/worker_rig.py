@@ -148,7 +148,8 @@ class Rig:
             ended = (TaskExecutionCompleted, TaskExecutionFailed)
             return [fact for fact in await self.history(task_id) if isinstance(fact, ended)]
 
-        return (await eventually(look))[0]
+        ended: list[TaskExecutionCompleted | TaskExecutionFailed] = await eventually(look)
+        return ended[0]
 
     async def starts(self, task_id: str) -> list[TaskExecutionStarted]:
         return [fact for fact in await self.history(task_id) if isinstance(fact, TaskExecutionStarted)]

@@ -151,7 +151,7 @@ def typed_topic() -> None:
     def read(key: Any, value: Any, offset: int, at: int) -> Recorded:
         return Recorded(facts.decode(key, value), offset, at)
 
-    diary.read = read
+    diary.read = read  # type: ignore[attr-defined]
 
 
 def two_folds_at_once() -> None:

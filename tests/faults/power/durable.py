@@ -55,7 +55,7 @@ async def busy_arena(
 
     Everything up to here is made safe: at risk is what comes after.
     """
-    async with arena(brokers, folder, **settings) as ring:
+    async with arena(brokers, folder, 1, None, **settings) as ring:
         for name in on_disk:
             (disk.root / f"data-{name}").mkdir()
             ring.made.data(name).symlink_to(disk.root / f"data-{name}")

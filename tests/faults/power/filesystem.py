@@ -165,7 +165,7 @@ def _demand_tools() -> None:
 
 def _devices_of(pid: int) -> set[int]:
     """The devices on which a process has something open; as much as can be seen of one that is ending."""
-    found = set()
+    found: set[int] = set()
     try:
         links = [Path(f"/proc/{pid}/cwd"), *Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:
