@@ -15,6 +15,20 @@ log = get_log("streamapp.api")
 class Connection(web.RequestHandler):
     """One connection of a client."""
 
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent; a body that has become unreadable is an error of whoever reads it.
+
+        aiohttp queues such an error behind the request, which goes on waiting for the rest of its body.
+        """
+        queued = len(self._messages)
+        super().data_received(data)
+        reading = self._current_request
+        # Nothing follows a body that has not ended: what has been queued meanwhile is the error.
+        if reading is not None and len(self._messages) > queued and not reading.content.is_eof():
+            reading.content.set_exception(web.RequestPayloadError("its chunks cannot be read"))
+            reading.content.feed_eof()
+            self.close()  # once it is answered: nobody knows where the next request would begin
+
     def handle_error(
         self,
         request: web.BaseRequest,

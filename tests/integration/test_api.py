@@ -315,15 +315,16 @@ async def test_kafka_known_to_be_down_is_503_refused_and_nothing_is_recorded_aft
     assert [each.fact.task_id for each in await api.stored()] == ["later"]
 
 
-async def _conversation(api: Api, *pieces: bytes) -> bytes:
-    """What the server says to these bytes; empty if it closes at once."""
+async def _conversation(api: Api, *pieces: bytes, pause_seconds: float = 0.0) -> bytes:
+    """What the server says to these bytes until it closes; empty if it closes at once."""
     host, port = api.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        return await asyncio.wait_for(reader.read(65_536), 20)
+            await asyncio.sleep(pause_seconds)
+        return await asyncio.wait_for(reader.read(), 20)
     except ConnectionError:
         return b""
     finally:
@@ -374,6 +375,18 @@ async def test_what_is_not_http_is_a_problem_too_and_the_server_goes_on(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
     assert "secret" not in caplog.text
     assert b"secret" not in answer
+    assert (await api.post("/v1/tasks", GOOD)).status == 202
+
+
+@pytest.mark.parametrize(
+    "rest", [b"zz\r\n{}", b"-5\r\n{}", b"1\r\n{}\r\n0\r\n\r\n", b"5;\n{}"], ids=["size", "minus", "short", "line feed"]
+)
+async def test_chunks_that_break_off_under_way_are_refused_at_once(api: Api, rest: bytes) -> None:
+    """The request is being read by then, and would be until the time for a body has passed."""
+    answer = await _conversation(api, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", rest, pause_seconds=0.2)
+    assert answer.startswith(b"HTTP/1.1 400"), answer[:200]
+    assert answer.count(b"HTTP/1") == 1
+    assert ProblemDocument.model_validate_json(answer.partition(b"\r\n\r\n")[2]).type == "/problems/malformed-request"
     assert (await api.post("/v1/tasks", GOOD)).status == 202
 
 
