@@ -6,7 +6,13 @@ In: folded tasks. Out: claim records, one per task at most. Pure: reads no clock
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamapp.domain.facts import TaskExecutionCompleted, TaskExecutionFailed, TaskExecutionStarted, Token
+from streamapp.domain.facts import (
+    TaskExecutionCompleted,
+    TaskExecutionFailed,
+    TaskExecutionStarted,
+    TaskRequeued,
+    Token,
+)
 from streamapp.domain.progress import State
 from streamapp.domain.task import Entry, Task
 
@@ -58,7 +64,7 @@ def next_epoch(tasks: Iterable[Task]) -> int:
 
 
 def _ended_at(task: Task, attempt: int) -> int | None:
-    """When the outcome of `attempt` was recorded, or the whole task ended; None if the attempt is open.
+    """When the outcome of `attempt` was recorded, or the task ended, or was requeued; None if the attempt is open.
 
     An outcome below the highest token is that of a worker that had lost its claim. Whoever was granted the attempt
     after it may still be running, and its outcome is kept.
@@ -71,6 +77,9 @@ def _ended_at(task: Task, attempt: int) -> int | None:
             return entry.at
     if task.dropped and task.state is State.FAILED and task.progress.attempt == attempt:
         return task.history[-1].at  # the outcome is among what the history had no room for
+    if attempt < task.progress.first_attempt:  # given up without an outcome: a requeue does not open it again
+        requeued = (entry.at for entry in reversed(task.history) if entry.fact == TaskRequeued.NAME)
+        return next(requeued, task.history[-1].at)
     return None
 
 

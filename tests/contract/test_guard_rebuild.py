@@ -66,6 +66,17 @@ def test_attempt_that_ended_before_the_task_was_requeued_has_ended_without_succe
     assert record_of(story) == ClaimRecord("task-1", 2, Token(1, 2), False, False, 0, "w1")
 
 
+def test_attempt_given_up_without_an_outcome_is_not_opened_by_a_requeue() -> None:
+    story = Story()
+    story.accepted()
+    story.started()
+    story.failed_permanently()
+    requeued = story.requeued()
+    assert record_of(story) == ClaimRecord("task-1", 1, Token(1, 1), True, False, requeued.at, "w1")
+    story.dispatched(2)
+    assert record_of(story) == ClaimRecord("task-1", 1, Token(1, 1), True, False, requeued.at, "w1")
+
+
 def test_late_outcome_of_a_zombie_does_not_end_its_heirs_attempt() -> None:
     story = Story()
     story.accepted()

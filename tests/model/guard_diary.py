@@ -16,6 +16,7 @@ from streamapp.domain.facts import (
     TaskExecutionCompleted,
     TaskExecutionFailed,
     TaskExecutionStarted,
+    TaskRequeued,
     Token,
 )
 from streamapp.domain.policy import Policy
@@ -116,6 +117,10 @@ class Diary:
             if ended and (fact.attempt, fact.token) == (attempt, token):
                 return recorded.at
         return None
+
+    def requeued_at(self, task_id: str) -> int:
+        """When it was requeued last, with or without an effect."""
+        return max(recorded.at for recorded in self._facts[task_id] if isinstance(recorded.fact, TaskRequeued))
 
     def starter(self, task_id: str, attempt: int, token: Token) -> str:
         """Who recorded the start of this very claim; "" if nobody did.

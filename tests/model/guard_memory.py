@@ -88,8 +88,11 @@ def told_by(diary: Diary) -> dict[str, Told]:
     for task_id, task in diary.tasks.items():
         if task.progress.tokens:
             attempt, token = max(task.progress.tokens.items())
-            outcome_at = diary.outcome_at(task_id, attempt, token)
-            over = task.ended_at if task.progress.terminal else outcome_at
+            over = diary.outcome_at(task_id, attempt, token)
+            if task.progress.terminal:
+                over = task.ended_at
+            elif over is None and attempt < task.progress.first_attempt:  # given up, and a requeue opens another one
+                over = diary.requeued_at(task_id)
             owner = diary.starter(task_id, attempt, token)
             told[task_id] = Told(attempt, token, owner, over, task.state is State.COMPLETED)
     return told

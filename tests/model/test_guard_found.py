@@ -13,6 +13,7 @@ from tests.support.brokers import running_brokers
 
 TO_THE_START = 2
 TO_THE_HANDLER = 3
+TO_THE_OUTCOME = 5
 TO_THE_END = 9
 MORE_THAN_A_REBUILD_HAS = 12
 
@@ -116,3 +117,18 @@ def test_two_attempts_in_one_worker_under_the_same_token_after_a_flush(world: Wo
     world.work(*first, TO_THE_HANDLER)
     assert first[1].step == "settled"
     world.work(*second, TO_THE_END)
+
+
+def test_attempt_given_up_is_not_run_again_after_the_task_was_requeued_and_the_guard_rebuilt(world: World) -> None:
+    """The guard had been lost before the requeue: nothing told it any more that the first attempt was over."""
+    world.work(*worker_with_job(world, 0), TO_THE_OUTCOME, succeeds=False)
+    world.diary.give_up("t1")
+    world.flush(restarted=False)
+    world.diary.requeue("t1")
+    world.rebuild()
+    stale = worker_with_job(world, 1)
+    world.work(*stale, 1)
+    assert stale[1].step == "settled"
+    again = worker_with_job(world, 2, attempt=2)
+    world.work(*again, TO_THE_END)
+    assert again[1].stored
