@@ -4,7 +4,11 @@ aiohttp's own answer quotes what it could not read, and so does its log, with a 
 connection. Out: answers that quote nothing. Overrides private methods of aiohttp.
 """
 
-from aiohttp import web
+from itertools import islice
+
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from streamapp.api.problems import Problem
 from streamapp.telemetry import get_log
@@ -13,20 +17,32 @@ log = get_log("streamapp.api")
 
 
 class Connection(web.RequestHandler):
-    """One connection of a client."""
+    """One connection of a client.
+
+    `unreadable` is the body that broke off: what has been read of it is not all.
+    """
+
+    unreadable: StreamReader | None = None
+    _arriving: StreamReader = EMPTY_PAYLOAD
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client has sent; a body that has become unreadable is an error of whoever reads it.
+        """Take what the client has sent. A body whose chunks cannot be read ends here, for whoever reads it.
 
-        aiohttp queues such an error behind the request, which goes on waiting for the rest of its body.
+        aiohttp queues the error behind the request, which would go on waiting for the rest of its body.
         """
         queued = len(self._messages)
         super().data_received(data)
-        reading = self._current_request
-        # Nothing follows a body that has not ended: what has been queued meanwhile is the error.
-        if reading is not None and len(self._messages) > queued and not reading.content.is_eof():
-            reading.content.set_exception(web.RequestPayloadError("its chunks cannot be read"))
-            reading.content.feed_eof()
+        for message, body in islice(self._messages, queued, None):
+            if isinstance(message, RawRequestMessage):
+                self._arriving = body
+            elif not self._arriving.is_eof():
+                self._break_off(self._arriving)
+
+    def _break_off(self, body: StreamReader) -> None:
+        self.unreadable = body
+        body.feed_eof()
+        waits_behind_another = self._request_in_progress and any(queued is body for _, queued in self._messages)
+        if not waits_behind_another:
             self.close()  # once it is answered: nobody knows where the next request would begin
 
     def handle_error(
@@ -52,6 +68,12 @@ class Connection(web.RequestHandler):
         answer = problem.answer()
         answer.force_close()
         return answer
+
+
+def broke_off(request: web.Request) -> bool:
+    """Whether the body has ended where it should not have."""
+    connection = request.protocol
+    return isinstance(connection, Connection) and connection.unreadable is request.content
 
 
 class Server(web.Server):

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from streamapp.api.connections import broke_off
 from streamapp.api.problems import Problem
 from streamapp.wire import json
 
@@ -42,6 +43,8 @@ async def read_document(request: web.Request, *, timeout_seconds: float) -> Any:
         raise _too_large(limit) from None
     except (aiohttp.ClientError, web.RequestPayloadError, aiohttp.http.HttpProcessingError, ConnectionError) as error:
         raise Problem("malformed-request", f"the body cannot be read: {type(error).__name__}") from None
+    if broke_off(request):
+        raise Problem("malformed-request", "the chunks of the body cannot be read", headers={"Connection": "close"})
     try:
         return json.parse(body)
     except json.Malformed as error:

@@ -1,7 +1,8 @@
 """Calls of Lua scripts from the event loop, sent together.
 
 In: a script, keys, arguments. Out: the script's reply, or Unavailable. Calls made while others are under way wait for
-them and then go in one pipeline, so that many jobs cost one round trip. Nothing is ever sent twice behind a caller's
+them and then go in one pipeline, those of one script in one command: many jobs cost one round trip, and Redis and its
+client what a few do. Nothing is ever sent twice behind a caller's
 back: an answer that got lost is Unavailable, and only the caller knows whether asking again is safe.
 """
 
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import hiredis
@@ -19,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from streamapp.domain.errors import Unavailable
-from streamapp.guard.scripts import Script
+from streamapp.guard.scripts import Script, batched
 from streamapp.metrics.guard import GuardMetrics
 from streamapp.pace import Pace, Turns
 from streamapp.telemetry import describe
@@ -64,7 +66,7 @@ class Calls:
         self._sender: asyncio.Task[None] | None = None
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """The script's reply.
+        """The script's reply. The second key is the task's: calls about one task are made in the order they came.
 
         Raises:
             Unavailable: Redis is away, did not answer in time, or refused (out of memory, read-only, no permission).
@@ -106,26 +108,62 @@ class Calls:
         if unknown:  # a Redis that was restarted or flushed has forgotten the scripts, and has not run them
             for script in {call.script for call in unknown}:
                 await self.redis.script_load(script.source)
+                await self.redis.script_load(batched(script).source)
             for call in await self._pipeline(unknown):
                 self._fail([call], Unavailable("Redis does not keep the guard's scripts"))
 
     async def _pipeline(self, calls: Sequence[_Call]) -> list[_Call]:
+        groups = _grouped(calls)
         pipeline = self.redis.pipeline(transaction=False)
-        for call in calls:
-            pipeline.execute_command("EVALSHA", call.script.digest, len(call.keys), *call.keys, *call.arguments)
-        replies = await pipeline.execute(raise_on_error=False)
-        unknown = []
-        for call, reply in zip(calls, replies, strict=True):
+        for group in groups:
+            pipeline.execute_command(*_command(group))
+        unknown: list[_Call] = []
+        for group, reply in zip(groups, await pipeline.execute(raise_on_error=False), strict=True):
             if isinstance(reply, NoScriptError):
-                unknown.append(call)
+                unknown += group
             elif isinstance(reply, Exception):
+                self._fail(group, Unavailable(f"Redis: {describe(reply)}"))
+            else:
+                self._answer(group, [reply] if len(group) == 1 else reply)
+        return unknown
+
+    def _answer(self, calls: Sequence[_Call], replies: Sequence[Any]) -> None:
+        for call, reply in zip(calls, replies, strict=True):
+            if isinstance(reply, Exception):
                 self._fail([call], Unavailable(f"Redis: {describe(reply)}"))
             elif not call.reply.done():
                 call.reply.set_result(reply)
-        return unknown
 
     def _fail(self, calls: Sequence[_Call], error: Unavailable) -> None:
         for call in calls:
             if not call.reply.done():
                 self._metrics.unavailable.add()
                 call.reply.set_exception(error)
+
+
+def _grouped(calls: Sequence[_Call]) -> list[list[_Call]]:
+    """Calls that can go as one command, in an order in which those of one task stay as they came."""
+    groups: list[list[_Call]] = []
+    alike: dict[tuple[Script, int, int], list[_Call]] = {}
+    last_of_task: dict[str, list[_Call]] = {}
+    for call in calls:
+        kind, task = (call.script, len(call.keys), len(call.arguments)), call.keys[1]
+        group = alike.get(kind)
+        if last_of_task.get(task, group) is not group:
+            alike, last_of_task, group = {}, {}, None
+        if group is None:
+            group = alike[kind] = []
+            groups.append(group)
+        group.append(call)
+        last_of_task[task] = group
+    return groups
+
+
+def _command(calls: Sequence[_Call]) -> list[Argument]:
+    """Calls of one script, with as many keys and arguments each, as one command."""
+    first = calls[0]
+    if len(calls) == 1:
+        return ["EVALSHA", first.script.digest, len(first.keys), *first.keys, *first.arguments]
+    keys = chain.from_iterable(call.keys for call in calls)
+    arguments = chain.from_iterable(call.arguments for call in calls)
+    return ["EVALSHA", batched(first.script).digest, len(calls) * len(first.keys), *keys, len(calls), *arguments]

@@ -6,13 +6,7 @@ In: folded tasks. Out: claim records, one per task at most. Pure: reads no clock
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamapp.domain.facts import (
-    TaskExecutionCompleted,
-    TaskExecutionFailed,
-    TaskExecutionStarted,
-    TaskRequeued,
-    Token,
-)
+from streamapp.domain.facts import TaskExecutionCompleted, TaskExecutionFailed, TaskExecutionStarted, Token
 from streamapp.domain.progress import State
 from streamapp.domain.task import Entry, Task
 
@@ -44,7 +38,7 @@ def claims_of(task: Task, now_ms: int, retention_ms: int) -> ClaimRecord | None:
         return None
     attempt = max(tokens)
     succeeded = task.state is State.COMPLETED
-    ended_at = _ended_at(task, attempt)
+    ended_at = _ended_at(task, attempt, now_ms)
     if ended_at is not None and task.progress.terminal and now_ms - ended_at >= retention_ms:
         return None
     return ClaimRecord(
@@ -63,8 +57,8 @@ def next_epoch(tasks: Iterable[Task]) -> int:
     return 1 + max((token.epoch for task in tasks for token in task.progress.tokens.values()), default=0)
 
 
-def _ended_at(task: Task, attempt: int) -> int | None:
-    """When the outcome of `attempt` was recorded, or the task ended, or was requeued; None if the attempt is open.
+def _ended_at(task: Task, attempt: int, now_ms: int) -> int | None:
+    """When the outcome of `attempt` was recorded, or the whole task ended; None if the attempt is open.
 
     An outcome below the highest token is that of a worker that had lost its claim. Whoever was granted the attempt
     after it may still be running, and its outcome is kept.
@@ -77,9 +71,8 @@ def _ended_at(task: Task, attempt: int) -> int | None:
             return entry.at
     if task.dropped and task.state is State.FAILED and task.progress.attempt == attempt:
         return task.history[-1].at  # the outcome is among what the history had no room for
-    if attempt < task.progress.first_attempt:  # given up without an outcome: a requeue does not open it again
-        requeued = (entry.at for entry in reversed(task.history) if entry.fact == TaskRequeued.NAME)
-        return next(requeued, task.history[-1].at)
+    if attempt < task.progress.first_attempt:
+        return now_ms  # given up without an outcome: a requeue does not open it again
     return None
 
 

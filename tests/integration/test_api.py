@@ -315,16 +315,16 @@ async def test_kafka_known_to_be_down_is_503_refused_and_nothing_is_recorded_aft
     assert [each.fact.task_id for each in await api.stored()] == ["later"]
 
 
-async def _conversation(api: Api, *pieces: bytes, pause_seconds: float = 0.0) -> bytes:
-    """What the server says to these bytes until it closes; empty if it closes at once."""
+async def _conversation(api: Api, *pieces: bytes, pause_seconds: float | None = None) -> bytes:
+    """What the server says to these bytes, with pauses between them until it closes; empty if it closes at once."""
     host, port = api.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(pause_seconds)
-        return await asyncio.wait_for(reader.read(), 20)
+            await asyncio.sleep(pause_seconds or 0)
+        return await asyncio.wait_for(reader.read(65_536 if pause_seconds is None else -1), 20)
     except ConnectionError:
         return b""
     finally:
@@ -381,13 +381,34 @@ async def test_what_is_not_http_is_a_problem_too_and_the_server_goes_on(
 @pytest.mark.parametrize(
     "rest", [b"zz\r\n{}", b"-5\r\n{}", b"1\r\n{}\r\n0\r\n\r\n", b"5;\n{}"], ids=["size", "minus", "short", "line feed"]
 )
-async def test_chunks_that_break_off_under_way_are_refused_at_once(api: Api, rest: bytes) -> None:
-    """The request is being read by then, and would be until the time for a body has passed."""
-    answer = await _conversation(api, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", rest, pause_seconds=0.2)
-    assert answer.startswith(b"HTTP/1.1 400"), answer[:200]
-    assert answer.count(b"HTTP/1") == 1
-    assert ProblemDocument.model_validate_json(answer.partition(b"\r\n\r\n")[2]).type == "/problems/malformed-request"
+async def test_chunks_that_break_off_are_refused_at_once(
+    api: Api, rest: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether the request has come with them, is about to be read, or is being read: not when its time has passed."""
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    for pause in (0.0, 0.0001, 0.0005, 0.001, 0.002, 0.2):
+        answer = await asyncio.wait_for(_conversation(api, head, rest, pause_seconds=pause), 5)
+        assert answer[9:12] == b"400", (pause, answer[:200])
+        assert answer.count(b"HTTP/1") == 1, pause
+        problem = ProblemDocument.model_validate_json(answer.partition(b"\r\n\r\n")[2])
+        assert problem.type == "/problems/malformed-request"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
     assert (await api.post("/v1/tasks", GOOD)).status == 202
+
+
+async def test_chunks_that_break_off_behind_a_refusal_or_another_request_end_the_connection(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is already answered, or is answered first, is answered; nothing waits for the time of a body."""
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+    refused = HEAD.replace(b"application/json", b"text/plain") + chunked
+    good = json.dumps(GOOD).encode()
+    whole = HEAD + b"Content-Length: %d\r\n\r\n" % len(good) + good
+    for pieces, first in (((refused, b"zz\r\n{}"), b"415"), ((whole + HEAD + chunked, b"zz\r\n{}"), b"202")):
+        answer = await asyncio.wait_for(_conversation(api, *pieces, pause_seconds=0.1), 5)
+        assert answer[9:12] == first, answer
+        assert answer.count(b" 400 ") == (first == b"202"), answer
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
 
 
 NASTY = [

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streamapp import event_loop
@@ -70,6 +71,29 @@ def test_kafkas_client_is_told_what_it_understands() -> None:
             client._writer = await closed(writer)
             with pytest.raises(KafkaConnectionError):
                 client.send(MetadataRequest([]))
+
+    event_loop.run(life())
+
+
+def test_request_whose_connection_is_given_up_while_its_time_runs_out_has_timed_out() -> None:
+    """Red on aiokafka as it is: KeyError, which ended the consumer's reading for good."""
+
+    async def life() -> None:
+        client = AIOKafkaClient()
+
+        class Connection:
+            @staticmethod
+            def connected() -> bool:
+                return True
+
+            @staticmethod
+            async def send(*_: object, **__: object) -> None:
+                client._conns.clear()  # somebody else has found it broken, and looks for a new one
+                raise TimeoutError
+
+        client._conns[1, ConnectionGroup.DEFAULT] = Connection()
+        with pytest.raises(RequestTimedOutError):
+            await client.send(1, MetadataRequest([]))
 
     event_loop.run(life())
 

@@ -18,8 +18,20 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """The script `name`, with what all scripts share before it."""
-    folder = files(__name__)
-    source = (folder / "common.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+    return _named(name, _text("common") + _text(name))
+
+
+@cache
+def batched(single: Script) -> Script:
+    """`single` for many calls at once: see `batch.lua`. One command then costs Redis and its client what many do."""
+    return _named(single.name, f"local function decide(KEYS, ARGV)\n{single.source}\nend\n{_text('batch')}")
+
+
+def _text(name: str) -> str:
+    return (files(__name__) / f"{name}.lua").read_text("utf-8")
+
+
+def _named(name: str, source: str) -> Script:
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
