@@ -4,6 +4,8 @@ In: the settings of the app. Out: a consumer that reads committed records only a
 changelogs. Overrides private methods of faust-streaming 0.15.3, see `transport`.
 """
 
+import asyncio
+import os
 import time
 from typing import Any
 
@@ -11,6 +13,9 @@ from faust.transport.drivers import aiokafka as driver
 
 from streamapp.stream.fetching import FETCH_WAIT_MS, pace_fetches
 from streamapp.stream.recovery import patiently
+from streamapp.telemetry import describe, get_log
+
+log = get_log(__name__)
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -32,6 +37,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await started(self._consumer)
         app: Any = self.app
         pace_fetches(self._consumer._fetcher, app.fetches)
+        for task in (self._consumer._fetcher._fetch_task, self._consumer._client._sync_task):
+            task.add_done_callback(end_if_it_failed)
 
 
 class Producer(driver.Producer):
@@ -54,3 +61,15 @@ async def started(client: Any) -> None:
     except BaseException:
         await client.stop()
         raise
+
+
+def end_if_it_failed(task: asyncio.Task[None]) -> None:
+    """End the process if a task of aiokafka's that must run for ever has ended by an error: nobody starts it again.
+
+    The process would stay up, keep its partitions, and fold nothing any more. Nothing is lost by its end: whoever
+    starts it again goes on from what is stored.
+    """
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("reading from Kafka has ended by a fault of its client, this process ends", error=describe(error))
+        os._exit(1)
