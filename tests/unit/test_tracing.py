@@ -1,6 +1,8 @@
 """One trace for each task, through every wrapper, with OpenTelemetry's own SDK and its spans kept in memory."""
 
+import asyncio
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +21,7 @@ from streamapp.producer.traced import TracedFactLog, traced
 from streamapp.queue.traced import TracedPublisher
 from streamapp.queue.traced import traced as traced_publisher
 from streamapp.settings import Settings, TracingSettings
-from streamapp.tracing import OFF, Kind, tracing
+from streamapp.tracing import OFF, Kind, sdk, tracing
 from streamapp.tracing.context import Context, dispatch_span_id, parse, trace_id_of
 from streamapp.wire.jobs import Job
 from streamapp.wire.scribe import Scribe
@@ -312,10 +314,16 @@ def test_an_endpoint_that_is_no_url_is_refused(endpoint: str) -> None:
         tracing(endpoint, sample_ratio=1, role="api", instance="one", namespace="", version="1")
 
 
-async def test_a_collector_that_is_away_does_not_keep_a_process_from_its_end() -> None:
+async def test_a_collector_that_is_away_does_not_keep_a_process_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdk, "EXPORT_SECONDS", 1.0)
+    monkeypatch.setattr(sdk, "STOP_SECONDS", 0.2)
     made = tracing("http://127.0.0.1:1", sample_ratio=1, role="api", instance="one", namespace="", version="1")
     await TracedFactLog(Diary(), made).append([accepted("t1")], timeout_seconds=1)
     await made.stop()
+    (ending,) = (thread for thread in threading.enumerate() if thread.name == "end of tracing")
+    # It rolls dice between its tries, which no test that draws its own may see.
+    await asyncio.to_thread(ending.join, 30)
+    assert not ending.is_alive()
 
 
 async def test_a_share_of_the_traces_is_kept_and_every_process_keeps_the_same() -> None:
