@@ -25,7 +25,7 @@ from streamapp.telemetry import describe
 BATCH_BYTES = 262_144
 """Records of one partition that wait together go to the broker together, up to this size."""
 
-TURNS = partial(Turns, longest=0.012, freely=500, fully=3_000)
+TURNS = partial(Turns, longest=0.004, freely=500, fully=3_000)
 """How far requests with facts are apart, by facts a second."""
 
 _RETRY_BACKOFF_MS = 200
