@@ -15,6 +15,7 @@ from streamapp.metrics.facts import FactMetrics
 from streamapp.metrics.vitals import Vitals
 from streamapp.producer import FactLog
 from streamapp.producer.kafka import KafkaFactLog
+from streamapp.producer.session import SHORT_TURN_SECONDS, TURN_SECONDS
 from streamapp.producer.traced import traced
 from streamapp.settings import Settings
 from streamapp.tasktypes import Registry
@@ -79,6 +80,7 @@ def fact_log(settings: Settings, role: str, metrics: Metrics | None = None) -> K
         client_id=f"streamapp-{role}-{settings.instance}",
         request_timeout_seconds=settings.kafka.request_timeout_seconds,
         max_record_bytes=settings.kafka.max_record_bytes,
+        longest_turn_seconds=SHORT_TURN_SECONDS if role == "api" else TURN_SECONDS,
         metrics=FactMetrics(metrics),
     )
 

@@ -27,7 +27,7 @@ from streamapp.pace import Pace, Turns
 from streamapp.telemetry import describe
 
 Argument = str | int | bytes
-TURNS = partial(Turns, longest=0.004, freely=1_000, fully=6_000)
+TURNS = partial(Turns, longest=0.008, freely=1_000, fully=6_000)
 """How far pipelines are apart, by calls a second."""
 MAX_PIPELINE = 200
 """Calls in one pipeline: bounds how long a reply can wait for the others."""

@@ -16,7 +16,7 @@ from streamapp.metrics.facts import FactMetrics
 from streamapp.producer.log import Position
 from streamapp.producer.probe import Probe
 from streamapp.producer.records import Record, to_failure, to_position, to_record, to_repeat
-from streamapp.producer.session import Session
+from streamapp.producer.session import TURN_SECONDS, Session
 from streamapp.producer.supervisor import Supervisor
 
 WINDOW = 500
@@ -32,8 +32,9 @@ RETRY_SECONDS = 0.2
 class KafkaFactLog:
     """`FactLog` on one Kafka topic, keyed by task id and placed by murmur2, as Kafka's own clients place keys.
 
-    `request_timeout_seconds` bounds one request to a broker, `max_record_bytes` a record with its envelope. The topic
-    must stamp records itself (message.timestamp.type=LogAppendTime): `Position.at` is the broker's time.
+    `request_timeout_seconds` bounds one request to a broker, `max_record_bytes` a record with its envelope; under load
+    requests are up to `longest_turn_seconds` apart. The topic must stamp records itself
+    (message.timestamp.type=LogAppendTime): `Position.at` is the broker's time.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class KafkaFactLog:
         client_id: str,
         request_timeout_seconds: float,
         max_record_bytes: int,
+        longest_turn_seconds: float = TURN_SECONDS,
         metrics: FactMetrics | None = None,
     ) -> None:
         self._servers = bootstrap_servers
@@ -51,6 +53,7 @@ class KafkaFactLog:
         self._client_id = client_id
         self._timeout = request_timeout_seconds
         self._max_bytes = max_record_bytes
+        self._longest_turn = longest_turn_seconds
         self._metrics = metrics or FactMetrics()
         self._supervisor: Supervisor | None = None
 
@@ -174,6 +177,7 @@ class KafkaFactLog:
             client_id=self._client_id,
             request_timeout_seconds=self._timeout,
             max_record_bytes=self._max_bytes,
+            longest_turn_seconds=self._longest_turn,
             on_change=on_change,
         )
 

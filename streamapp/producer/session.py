@@ -25,8 +25,12 @@ from streamapp.telemetry import describe
 BATCH_BYTES = 262_144
 """Records of one partition that wait together go to the broker together, up to this size."""
 
-TURNS = partial(Turns, longest=0.004, freely=500, fully=3_000)
-"""How far requests with facts are apart, by facts a second."""
+TURN_SECONDS = 0.012
+"""How far requests with facts are apart under load, at most: whoever has many facts to tell pays for every request."""
+SHORT_TURN_SECONDS = 0.003
+"""The same where somebody waits for each fact: so few at a time, that their turns would bound them."""
+TURNS = partial(Turns, freely=500, fully=3_000)
+"""By facts a second."""
 
 _RETRY_BACKOFF_MS = 200
 _END_SECONDS = 3.0
@@ -35,8 +39,9 @@ _END_SECONDS = 3.0
 class Session:
     """A connected producer. `on_change` is called when a record is overdue no more, or when the producer breaks."""
 
-    def __init__(self, producer: Any, topic: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, producer: Any, topic: str, on_change: Callable[[], None], pace: Pace) -> None:
         self._producer = producer
+        self._pace = pace
         self._topic = topic
         self._on_change = on_change
         self._lanes: list[Lane] = []
@@ -55,6 +60,7 @@ class Session:
         client_id: str,
         request_timeout_seconds: float,
         max_record_bytes: int,
+        longest_turn_seconds: float,
         on_change: Callable[[], None],
     ) -> "Session":
         """Connect, get a producer id and the topic's partitions. `topic` must exist.
@@ -73,7 +79,7 @@ class Session:
             request_timeout_ms=round(request_timeout_seconds * 1000),
             retry_backoff_ms=_RETRY_BACKOFF_MS,
         )
-        session = cls(producer, topic, on_change)
+        session = cls(producer, topic, on_change, Pace(TURNS(longest_turn_seconds)))
         try:
             async with asyncio.timeout(3 * request_timeout_seconds):
                 await producer.start()
@@ -107,8 +113,7 @@ class Session:
 
     def _open_lanes(self, partitions: int) -> None:
         tps = [TopicPartition(self._topic, partition) for partition in range(partitions)]
-        pace = Pace(TURNS())
-        self._lanes = [Lane(self._producer, tp, self._settle, self._break, pace) for tp in tps]
+        self._lanes = [Lane(self._producer, tp, self._settle, self._break, self._pace) for tp in tps]
 
     async def retire(self, seconds: float) -> None:
         """Let what was handed over settle for at most `seconds`, then end."""

@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from streamapp.domain.errors import OutcomeUnknown, Refused
+from streamapp.pace import Pace, Turns
 from streamapp.producer.records import Record
 from streamapp.producer.session import Session
 
@@ -48,7 +49,7 @@ class Producer:
 
 def opened() -> tuple[Producer, Session]:
     producer = Producer()
-    session = Session(producer, "diary", lambda: None)
+    session = Session(producer, "diary", lambda: None, Pace(Turns(0.0)))
     session._open_lanes(1)
     return producer, session
 
