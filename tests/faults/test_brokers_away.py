@@ -12,6 +12,7 @@ SHORT, LONG = 5.0, 60.0
 BACKLOG_SECONDS = 300.0
 """Six minutes of load wait at the end of the minutes without a broker; slow handlers are what takes so long."""
 RESTARTS = 20
+STUMBLED = "a fault of streamapp: the job is handed back"
 
 
 async def stopped(ring: Arena, broker: Broker, seconds: float) -> None:
@@ -42,6 +43,14 @@ def every(ring: Arena) -> tuple[Broker, ...]:
     return brokers
 
 
+async def judged(ring: Arena, seconds: float = 90.0) -> None:
+    """Nothing is found, and nobody had to end or to begin again for it: an outage is waited for in place."""
+    assert (await judge(ring, seconds=seconds)).findings == []
+    assert not ring.members.deaths
+    stumbled = [name for name, member in ring.members.by_name.items() if member.process.lines(STUMBLED)]
+    assert stumbled == []
+
+
 @pytest.mark.long
 @pytest.mark.timeout(400)
 async def test_each_broker_stops_hangs_and_is_killed(ring: Arena) -> None:
@@ -49,7 +58,7 @@ async def test_each_broker_stops_hangs_and_is_killed(ring: Arena) -> None:
         await stopped(ring, broker, SHORT)
         await hangs(ring, broker, SHORT)
         await killed(ring, broker)
-    assert (await judge(ring)).findings == []
+    await judged(ring)
 
 
 @pytest.mark.long
@@ -58,7 +67,7 @@ async def test_each_broker_is_away_for_a_minute(ring: Arena) -> None:
     for broker in every(ring):
         await stopped(ring, broker, LONG)
         await hangs(ring, broker, LONG)
-    assert (await judge(ring, seconds=BACKLOG_SECONDS)).findings == []
+    await judged(ring, seconds=BACKLOG_SECONDS)
 
 
 @pytest.mark.long
@@ -67,4 +76,4 @@ async def test_each_broker_is_away_for_a_minute(ring: Arena) -> None:
 async def test_a_broker_is_killed_twenty_times(ring: Arena, number: int) -> None:
     for _ in range(RESTARTS):
         await killed(ring, every(ring)[number])
-    assert (await judge(ring)).findings == []
+    await judged(ring)
