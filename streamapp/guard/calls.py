@@ -2,8 +2,8 @@
 
 In: a script, keys, arguments. Out: the script's reply, or Unavailable. Calls made while others are under way wait for
 them and then go in one pipeline, those of one script in one command: many jobs cost one round trip, and Redis and its
-client what a few do. Nothing is ever sent twice behind a caller's
-back: an answer that got lost is Unavailable, and only the caller knows whether asking again is safe.
+client what a few do. Nothing is ever sent twice behind a caller's back: an answer that got lost is Unavailable, and
+only the caller knows whether asking again is safe.
 """
 
 import asyncio

@@ -31,11 +31,7 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     `seconds` is how long everything may take to end; without `reported` nothing is added: this is no run of a fault.
     """
     ring.members.disarm()
-    recovery, statuses, findings = await liveness(ring, seconds)
-    held = await ring.members.held_partitions()
-    statuses |= await ring.stop()
-    findings += [f"{name} ended with {status}" for name, status in statuses.items() if status]
-    findings += await views(ring, held)
+    recovery, findings = await ended(ring, seconds)
     report_of_audit = await _audited(ring)
     findings += [str(finding) for finding in report_of_audit.findings]
     (ring.evidence / "findings.txt").write_text("".join(f"{finding}\n" for finding in findings))
@@ -60,7 +56,16 @@ async def judge(ring: Arena, *, seconds: float = 90.0, reported: bool = True) ->
     return Verdict(findings, rows, report_of_audit.counts)
 
 
-async def liveness(ring: Arena, seconds: float) -> tuple[float, dict[str, int], list[str]]:
+async def ended(ring: Arena, seconds: float) -> tuple[float, list[str]]:
+    """Let everything end and stop every role; how long the first took, and what is wrong with ends and tables."""
+    recovery, statuses, findings = await _liveness(ring, seconds)
+    held = await ring.members.held_partitions()
+    statuses |= await ring.stop()
+    findings += [f"{name} ended with {status}" for name, status in statuses.items() if status]
+    return recovery, findings + await _views(ring, held)
+
+
+async def _liveness(ring: Arena, seconds: float) -> tuple[float, dict[str, int], list[str]]:
     """How long it took until everything had ended and was folded; what did not is a finding, and is judged too.
 
     The workers end first, with the exit statuses given: one that lost its claim may tell of an outcome after everything
@@ -113,7 +118,7 @@ async def _folded(ring: Arena) -> None:
     await until(caught_up, 30, "every table has folded everything", every=0.3)
 
 
-async def views(ring: Arena, held: dict[str, dict[str, list[int]]]) -> list[str]:
+async def _views(ring: Arena, held: dict[str, dict[str, list[int]]]) -> list[str]:
     """Where the tables differ from a plain fold of the topic, byte for byte, each where it was held last."""
     expected = fold_topic(await ring.kafka.read(ring.topic))
     ends = await ring.kafka.ends(ring.topic)

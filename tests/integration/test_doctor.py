@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from streamapp.stream.groups import describe_group
 from streamapp.stream.topic_removal import existing
 from streamapp.wire import jobs
 from streamapp.wire.jobs import Job
-from tests.support.brokers import RunningBrokers, running_brokers
+from tests.support.brokers import RunningBrokers
 from tests.support.command import Command
 from tests.support.lived import Lived, lived
 from tests.support.rabbitmq import beneath
@@ -33,13 +33,6 @@ LEASE_SECONDS = 2
 LOST_AFTER_SECONDS = 15
 WELL = {"ok", "warning"}
 BOOKS = ("jobs", "messages", "runs", "claims")
-
-
-@pytest.fixture(scope="module")
-def own_redis() -> Iterator[RunningBrokers]:
-    """A Redis that may be flushed."""
-    with running_brokers(frozenset({"redis"})) as brokers:
-        yield brokers
 
 
 class Place:

@@ -6,49 +6,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-import redis.asyncio
-from uuid_utils import uuid7
 
 from streamapp.domain.errors import ConfigurationError, Unavailable
 from streamapp.domain.facts import Token
 from streamapp.guard import Claim, Claimed, ClaimRecord, Guard, GuardNotReady, Held, Known, Superseded
 from streamapp.guard.live import Registration, WaitingJob
-from tests.support.brokers import RunningBrokers, running_brokers
+from tests.support.brokers import RunningBrokers
+from tests.support.guards import LEASE_SECONDS, Workers
 from tests.support.worker_rig import eventually
-
-LEASE_SECONDS = 0.6
-
-
-@pytest.fixture(scope="module")
-def own_redis() -> Iterator[RunningBrokers]:
-    """A Redis that may be killed, flushed and starved."""
-    with running_brokers(frozenset({"redis"})) as brokers:
-        yield brokers
-
-
-class Workers:
-    """Guards of many workers on one Redis, under one prefix."""
-
-    def __init__(self, url: str, lease_seconds: float = LEASE_SECONDS) -> None:
-        self.url, self.prefix, self.lease_seconds = url, f"test-{uuid7()}:", lease_seconds
-        self._guards: list[Guard] = []
-
-    def guard(self, worker: str, **changes: Any) -> Guard:
-        """A guard that renews nothing until it is started."""
-        terms: dict[str, Any] = {
-            "lease_seconds": self.lease_seconds,
-            "retention_seconds": 3600,
-            "max_deaths": 3,
-            "finished_jobs_kept": 100,
-            "timeout_seconds": 1,
-        }
-        guard = Guard(self.url, prefix=self.prefix, worker=worker, **{**terms, **changes})
-        self._guards.append(guard)
-        return guard
-
-    async def close(self) -> None:
-        for guard in self._guards:
-            await guard.stop()
 
 
 @pytest.fixture
@@ -57,12 +22,6 @@ async def workers(own_redis: RunningBrokers) -> AsyncIterator[Workers]:
     await made.guard("operator").rebuild([], 1)
     yield made
     await made.close()
-
-
-@pytest.fixture
-async def client(own_redis: RunningBrokers) -> AsyncIterator[Any]:
-    async with redis.asyncio.Redis.from_url(own_redis.endpoints.redis_url) as client:
-        yield client
 
 
 async def claimed(guard: Guard, task_id: str = "t", attempt: int = 1) -> Claim:

@@ -1,33 +1,19 @@
 """Calls of the guard that go together, on a real Redis: each is answered as if it had gone alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import redis.asyncio
 
 from streamapp.domain.errors import Unavailable
 from streamapp.guard import Claim, Claimed, Guard, Known, Superseded
 from streamapp.guard.calls import MAX_PIPELINE
-from tests.integration.test_guard import Workers
-from tests.support.brokers import RunningBrokers, running_brokers
+from tests.support.brokers import RunningBrokers
+from tests.support.guards import Workers
 
 MANY = MAX_PIPELINE + 50
 TASKS = [f"t-{number}" for number in range(MANY)]
-
-
-@pytest.fixture(scope="module")
-def own_redis() -> Iterator[RunningBrokers]:
-    """A Redis that may be told to forget its scripts."""
-    with running_brokers(frozenset({"redis"})) as brokers:
-        yield brokers
-
-
-@pytest.fixture
-async def client(own_redis: RunningBrokers) -> AsyncIterator[Any]:
-    async with redis.asyncio.Redis.from_url(own_redis.endpoints.redis_url) as client:
-        yield client
 
 
 @pytest.fixture

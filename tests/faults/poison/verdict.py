@@ -23,11 +23,7 @@ NEEDED = judge.NEEDED | {"quarantine"}
 async def judge_poisoned(ring: Arena, bad: Collection[Place], lives: Iterable[Life]) -> list[str]:
     """Wait until everything has ended, stop, and judge what is left. Adds rows to the report."""
     forged = {life.task_id: life for life in lives}
-    recovery, statuses, findings = await judge.liveness(ring, 90.0)
-    held = await ring.members.held_partitions()
-    statuses |= await ring.stop()
-    findings += [f"{name} ended with {status}" for name, status in statuses.items() if status]
-    findings += await judge.views(ring, held)
+    recovery, findings = await judge.ended(ring, 90.0)
     log = await _log(ring)
     evidence = read_folder(ring.evidence, log, events=frozenset(ring.clients.events), bad=frozenset(bad), drained=True)
     findings += judge_forged(evidence, tell(log), forged)
