@@ -25,6 +25,10 @@ LOOK_SECONDS = 5.0
 """So often a task is looked at if the stream says nothing of it."""
 
 AGAIN_SECONDS = 1.0
+LATE_SECONDS = 5.0
+"""So long after a task has ended the fact of its dispatch is waited for: dispatch writes it behind RabbitMQ's confirm,
+so a quick attempt can be over before it is told (decision 0002)."""
+
 UNKNOWN_SECONDS = 10.0
 """So long after the beginning a task may be unknown: what was just accepted is folded within this."""
 
@@ -60,6 +64,7 @@ class OneTask:
         self._seen = -1
         self._not_kept = 0
         self._looked = self._begun = time.monotonic()
+        self._ended: float | None = None
 
     async def watch(self) -> str:
         """Tell everything until the task has ended; its state then.
@@ -69,7 +74,7 @@ class OneTask:
                 `UNKNOWN_SECONDS`.
         """
         view = await self._first_look()
-        if view is not None and view["state"] in ENDS:
+        if view is not None and self._is_told(view):
             return str(view["state"])
         place = "" if view is None else f"{view['position']['partition']}:{view['position']['offset']}"
         async with aclosing(follow(self._settings, self._notify, place)) as stream:
@@ -85,13 +90,24 @@ class OneTask:
                         coming = asyncio.ensure_future(anext(stream))
                     if due:
                         view = await self._look_if_possible()
-                        if view is None:
-                            self._looked, wait = time.monotonic() - LOOK_SECONDS, AGAIN_SECONDS
-                        elif view["state"] in ENDS:
+                        if view is not None and self._is_told(view):
                             return str(view["state"])
+                        if view is None or view["state"] in ENDS:
+                            self._looked, wait = time.monotonic() - LOOK_SECONDS, AGAIN_SECONDS
             finally:
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
+
+    def _is_told(self, view: View) -> bool:
+        """Whether the task has ended, and every attempt that started was told to be dispatched or had its time."""
+        if view["state"] not in ENDS:
+            return False
+        if self._ended is None:
+            self._ended = time.monotonic()
+        dispatched = {fact["attempt"] for fact in view["facts"] if fact["fact"] == "TaskDispatched"}
+        started = {fact["attempt"] for fact in view["facts"] if fact["fact"] == "TaskExecutionStarted"}
+        whole = started <= dispatched or view["factsNotKept"] > 0
+        return whole or time.monotonic() - self._ended >= LATE_SECONDS
 
     def _concerns(self, told: Told) -> bool:
         """Whether an event is a reason to look at the task."""

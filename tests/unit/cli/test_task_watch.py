@@ -116,6 +116,31 @@ async def test_a_task_that_has_ended_is_told_at_once(operator: Operator, task_id
     assert result.stderr == f"{task_id}: {state}\n"
 
 
+async def test_a_dispatch_that_is_told_behind_the_end_is_told(point: Operator) -> None:
+    accepted, dispatched, started, completed = steps("quick")
+    await point.made.tell([accepted])
+    async with watching("quick") as (seen, work):
+        await joined(point)
+        await point.made.tell([started, completed])
+        await seen.reaches(3)
+        await asyncio.sleep(0.2)
+        assert not work.done()
+        await point.made.tell([dispatched])
+        assert await asyncio.wait_for(work, PATIENCE) == "COMPLETED"
+        assert sorted(seen.names) == sorted(NAMES)
+
+
+async def test_a_dispatch_that_is_never_told_is_not_waited_for_for_ever(
+    point: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts_live, "LATE_SECONDS", 0.2)
+    accepted, _, started, completed = steps("quick")
+    await point.made.tell([accepted, started, completed])
+    async with watching("quick") as (seen, work):
+        assert await asyncio.wait_for(work, PATIENCE) == "COMPLETED"
+        assert seen.names == ["TaskAccepted", "TaskExecutionStarted", "TaskExecutionCompleted"]
+
+
 async def test_a_task_that_is_not_known_yet_is_waited_for(point: Operator) -> None:
     async with watching("new") as (seen, work):
         await seen.hears("does not know this task yet")
