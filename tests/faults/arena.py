@@ -46,6 +46,8 @@ SETTINGS = {
     "RABBITMQ__PUBLISH_TIMEOUT_SECONDS": "20",
     "RABBITMQ__HEARTBEAT_SECONDS": "5",
 }
+GONE_IS_GONE = {"DISPATCH__LOST_AFTER_SECONDS": "600"}
+"""Nobody looks for jobs that are gone before the end of the test: a fault that loses one is found out."""
 ROLES: dict[str, AnyRole] = {
     "api": "api",
     "ingest": "ingest",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from brokers.broker import Broker
-from tests.faults.arena import Arena
+from tests.faults.arena import GONE_IS_GONE, Arena
 from tests.faults.judge import judge
 
 SHORT, LONG = 5.0, 60.0
@@ -44,7 +44,8 @@ def every(ring: Arena) -> tuple[Broker, ...]:
 
 
 async def judged(ring: Arena, seconds: float = 90.0) -> None:
-    """Nothing is found, and nobody had to end or to begin again for it: an outage is waited for in place."""
+    """All are ready again, nothing is found, and nobody had to end or to stumble: an outage is waited for in place."""
+    await ring.members.ready(seconds)
     assert (await judge(ring, seconds=seconds)).findings == []
     assert not ring.members.deaths
     stumbled = [name for name, member in ring.members.by_name.items() if member.process.lines(STUMBLED)]
@@ -72,7 +73,12 @@ async def test_each_broker_is_away_for_a_minute(ring: Arena) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("number", [0, 1, 2], ids=["rabbitmq", "kafka", "redis"])
+@pytest.mark.parametrize(
+    ("ring", "number"),
+    [(GONE_IS_GONE, 0), (GONE_IS_GONE, 1), (GONE_IS_GONE, 2)],
+    indirect=["ring"],
+    ids=["rabbitmq", "kafka", "redis"],
+)
 async def test_a_broker_is_killed_twenty_times(ring: Arena, number: int) -> None:
     for _ in range(RESTARTS):
         await killed(ring, every(ring)[number])

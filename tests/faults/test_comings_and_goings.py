@@ -8,14 +8,18 @@ import aiohttp
 import pytest
 
 from streamapp.domain.facts import TaskAccepted, TaskExecutionStarted
-from tests.faults.arena import ROLES, Arena, arena
+from streamapp.settings.groups import WorkerSettings
+from tests.faults.arena import GONE_IS_GONE, ROLES, Arena, arena
 from tests.faults.judge import judge
+from tests.faults.load.types import SLOW
 from tests.support.brokers import RunningBrokers
 from tests.support.stack import AnyRole
 from tests.support.waiting import until
 
 FARMED = 1_000
 SAME = 50
+SLOW_ONES = 40
+"""More than two workers run at once and hold."""
 
 
 async def post(ring: Arena, url: str, tasks: list[dict[str, object]]) -> list[int]:
@@ -31,18 +35,33 @@ async def post(ring: Arena, url: str, tasks: list[dict[str, object]]) -> list[in
     return [task.result() for task in asked]
 
 
+async def in_hand(ring: Arena) -> None:
+    """Every worker runs as many slow handlers as it can, and holds more jobs."""
+    slow = {await ring.clients.submit(SLOW.name) for _ in range(SLOW_ONES)}
+
+    def begun() -> int:
+        return len({fact.task_id for fact in ring.witness.facts_of(TaskExecutionStarted)} & slow)
+
+    await until(
+        lambda: begun() >= 2 * WorkerSettings().concurrency, 30, "the workers have their hands full", every=0.05
+    )
+
+
 @pytest.mark.long
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("ring", [GONE_IS_GONE], indirect=True)
 async def test_every_role_is_ended_in_good_order_under_load(ring: Arena) -> None:
     """SIGTERM: nothing more is taken, what runs ends or is handed back, and the exit code is 0."""
     for member in list(ring.members.by_name.values()):
         async with ring.fault(f"SIGTERM of {member.role}", member.role):
+            if member.role == "worker":
+                await in_hand(ring)
             await ring.members.hold(member)
             assert member.process.process.returncode == 0
+            assert bool(member.process.lines("handed back")) == (member.role == "worker")
             ring.members.let(member)
             await ring.members.ready()
-    verdict = await judge(ring)
-    assert verdict.findings == []
+    assert (await judge(ring)).findings == []
 
 
 @pytest.mark.long
@@ -122,7 +141,7 @@ async def test_roles_start_in_any_order(ring: Arena) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_roles_start_before_their_brokers(ring: Arena) -> None:
-    """All brokers and all roles are down; the roles come first, then one broker after the other."""
+    """All brokers and all roles are down; the roles come first, then one broker after the other. Nobody dies of it."""
     stack = ring.brokers.stack
     roles: list[AnyRole] = ["dispatch", "worker", "api", "ingest", "diary"]
     for first, second, third in itertools.islice(itertools.permutations(stack.brokers), 0, None, 2):
@@ -137,3 +156,4 @@ async def test_roles_start_before_their_brokers(ring: Arena) -> None:
                 await asyncio.to_thread(broker.start)
             await ring.members.ready(90)
     assert (await judge(ring)).findings == []
+    assert not ring.members.deaths

@@ -13,7 +13,7 @@ from brokers import Service
 from brokers.endpoints import SERVICES
 from streamapp.audit.evidence import Wired, read_folder
 from streamapp.domain.facts import TaskExecutionCompleted
-from tests.faults.arena import Arena, arena
+from tests.faults.arena import GONE_IS_GONE, Arena, arena
 from tests.faults.judge import judge
 from tests.faults.network.behind import free_detour, network
 from tests.support.brokers import RunningBrokers, running_brokers
@@ -31,7 +31,7 @@ HOLE_SECONDS = 10.0
 DELAY_SECONDS, DELAYED_SECONDS = 0.3, 10.0
 ACKED_SECONDS = 20.0
 """Longer than a lease."""
-SETTINGS = {"RABBITMQ__HEARTBEAT_SECONDS": "2", "RABBITMQ__PUBLISH_TIMEOUT_SECONDS": "3"}
+SETTINGS = {"RABBITMQ__HEARTBEAT_SECONDS": "2", "RABBITMQ__PUBLISH_TIMEOUT_SECONDS": "3", **GONE_IS_GONE}
 PATIENT = {**SETTINGS, "RABBITMQ__HEARTBEAT_SECONDS": "30"}
 """Connections outlive a black hole, and what it has held arrives after somebody has published it once more."""
 WAYS: dict[Direction, str] = {UP: "what is sent is lost", DOWN: "answers are lost"}

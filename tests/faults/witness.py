@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamapp.domain.facts import AnyFact, Recorded, TaskExecutionCompleted
+from streamapp.domain.facts import AnyFact, Recorded, TaskExecutionCompleted, TaskExecutionStarted
 from streamapp.domain.task import Task, apply
 from streamapp.wire import facts
 
@@ -48,6 +48,10 @@ class Witness:
             for task_id, task in self.tasks.items()
             if task.progress.accepted_id is not None and not task.progress.terminal
         ]
+
+    def started(self, task_id: str) -> bool:
+        """Whether a worker has begun with a task."""
+        return any(fact.task_id == task_id for fact in self.facts_of(TaskExecutionStarted))
 
     def ended(self, task_id: str) -> bool:
         """Whether a task has its terminal fact."""

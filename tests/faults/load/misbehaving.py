@@ -23,6 +23,7 @@ from tests.faults.load.types import (
 
 MEBIBYTE = 1024 * 1024
 ROOM_BYTES = 256 * MEBIBYTE
+DYING_SECONDS = 1.0
 STUBBORN_SECONDS = 10.0
 BLOCKED_SECONDS = 2 * ONCE.timeout_seconds
 MEGABYTE_OF_COMPLAINT = "no " * 350_000
@@ -30,8 +31,9 @@ MEGABYTE_OF_COMPLAINT = "no " * 350_000
 
 @handles(DEADLY)
 async def die(params: Payload, context: Context) -> None:
-    """Take the worker along."""
+    """Take the worker along, and whatever it has begun by then."""
     note(context, "begin")
+    await asyncio.sleep(DYING_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from brokers import Endpoints, Ports, Service, Stack
 from brokers.endpoints import SERVICES
-from tests.faults.arena import ROLES, Arena, arena
+from tests.faults.arena import GONE_IS_GONE, ROLES, Arena, arena
 from tests.faults.judge import Verdict, judge
 from tests.faults.power.filesystem import FileSystem
 from tests.support.brokers import RunningBrokers
 
-DURABLE = {"KAFKA__FLUSH_MESSAGES": "1"}
-"""What a single node has by default."""
+DURABLE = {"KAFKA__FLUSH_MESSAGES": "1", **GONE_IS_GONE}
+"""What a single node has by default; and what RabbitMQ has confirmed must be there when the power is back."""
 JUDGE_SECONDS = 200.0
 
 
