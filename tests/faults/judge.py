@@ -74,6 +74,7 @@ async def _liveness(ring: Arena, seconds: float) -> tuple[float, dict[str, int],
     statuses: dict[str, int] = {}
     try:
         recovery = await ring.drained(seconds)
+        await ring.members.ready()
         statuses = await ring.members.retire("worker")
         await _folded(ring)
     except AssertionError as error:

@@ -108,8 +108,13 @@ class Members:
         return found
 
     async def retire(self, role: AnyRole) -> dict[str, int]:
-        """SIGTERM to all of a role at once, for good; the exit status of each."""
+        """SIGTERM to all of a role at once, for good; the exit status of each.
+
+        One that was killed just now and is being started again would end before it can hear the signal.
+        """
         retiring = [member for member in self.of(role) if not member.held]
+        for member in retiring:
+            await member.said(f"{role} started")
         for member in retiring:
             member.held = True
         return await self._end(retiring)

@@ -32,6 +32,11 @@ class Grant:
     record: bytes | None = None
 
     @property
+    def place(self) -> tuple[int, Token]:
+        """Which claim it is. Claims of a task that was forgotten are numbered anew, but not those of one attempt."""
+        return self.attempt, self.token
+
+    @property
     def over(self) -> bool:
         """Whether its outcome is known."""
         return self.fate in ("kept", "recorded")
@@ -81,6 +86,11 @@ class Told:
     over_since: int | None
     succeeded: bool
 
+    @property
+    def place(self) -> tuple[int, Token]:
+        """See `Grant`."""
+        return self.attempt, self.token
+
 
 def told_by(diary: Diary) -> dict[str, Told]:
     """What the diary says of every task that was ever started."""
@@ -113,9 +123,9 @@ class Memory:
         """A rebuild writes what the diary told of a task. Where more is known already, that stays."""
         since = now_ms if told.over_since is None else min(told.over_since, now_ms)
         page = self.pages.get(task_id)
-        if page is not None and page.last.token > told.token:
+        if page is not None and page.last.place > told.place:
             return
-        if page is None or page.last.token < told.token:
+        if page is None or page.last.place < told.place:
             fate = "open" if told.over_since is None else "recorded"
             grant = Grant(told.attempt, told.token, told.owner, fate=fate, told=True, succeeded=told.succeeded)
             self.pages[task_id] = Page([grant], since + retention_ms)
@@ -129,6 +139,6 @@ class Memory:
     def knows(self, task_id: str, told: Told) -> bool:
         """Whether what the diary told of a task is known, or more."""
         page = self.pages.get(task_id)
-        if page is None or page.last.token < told.token:
+        if page is None or page.last.place < told.place:
             return False
-        return page.last.token > told.token or told.over_since is None or page.last.over
+        return page.last.place > told.place or told.over_since is None or page.last.over

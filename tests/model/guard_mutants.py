@@ -17,7 +17,9 @@ from streamapp.guard.rebuild import claims_of as claims_of_rightly
 from tests.model.guard_time import Error
 
 EPOCH_CHECK = "if not redis.call('GET', KEYS[1]) then"
-TOLD_IS_OLDER = "if epoch > told_epoch or (epoch == told_epoch and claim > told_claim) then"
+TOLD_IS_OLDER = (
+    "if attempt > told_attempt or here and (epoch > told_epoch or (epoch == told_epoch and claim > told_claim)) then"
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.model.guard_answers import LEASE_MS
+from tests.model.guard_answers import LEASE_MS, RETENTION_MS
 from tests.model.guard_door import Bench
 from tests.model.guard_rebuild import command_in_the_model
 from tests.model.guard_worker import Run, Worker
@@ -132,3 +132,18 @@ def test_attempt_given_up_is_not_run_again_after_the_task_was_requeued_and_the_g
     again = worker_with_job(world, 2, attempt=2)
     world.work(*again, TO_THE_END)
     assert again[1].stored
+
+
+@pytest.mark.parametrize("steps", range(MORE_THAN_A_REBUILD_HAS))
+def test_claim_that_was_numbered_anew_is_not_the_one_that_the_diary_tells_of(world: World, steps: int) -> None:
+    """The task was forgotten, and its next attempt begins, under the same number, after the rebuild has read of it."""
+    world.work(*worker_with_job(world, 0), TO_THE_START)
+    world.die(0)
+    world.diary.give_up("t1")
+    world.diary.requeue("t1")
+    world.stand_still(RETENTION_MS + 1)
+    rebuild = world.begin_rebuild()
+    world.go_on_with_rebuild(rebuild, steps)
+    world.work(*worker_with_job(world, 1, 2), TO_THE_HANDLER)
+    world.go_on_with_rebuild(rebuild, MORE_THAN_A_REBUILD_HAS)
+    world.work(*worker_with_job(world, 0, 2), TO_THE_HANDLER)

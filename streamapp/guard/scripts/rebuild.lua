@@ -1,14 +1,16 @@
 -- Write one task's claim as the diary tells it. What Redis knows and the diary does not know yet is left alone.
 -- KEYS: task     ARGV: attempt, epoch, claim, owner, ended (0 or 1), success (0 or 1), remembered for ms
 
-local task = read(KEYS[1], 'status', 'epoch', 'claim')
+local task = read(KEYS[1], 'status', 'attempt', 'epoch', 'claim')
 if task.status then
-  local epoch, claim = tonumber(task.epoch), tonumber(task.claim)
-  local told_epoch, told_claim = tonumber(ARGV[2]), tonumber(ARGV[3])
-  if epoch > told_epoch or (epoch == told_epoch and claim > told_claim) then
+  local attempt, epoch, claim = tonumber(task.attempt), tonumber(task.epoch), tonumber(task.claim)
+  local told_attempt, told_epoch, told_claim = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+  -- Claims of a task that was forgotten are numbered anew: only within an attempt do numbers tell which one is later.
+  local here = attempt == told_attempt
+  if attempt > told_attempt or here and (epoch > told_epoch or (epoch == told_epoch and claim > told_claim)) then
     return 0
   end
-  local same = epoch == told_epoch and claim == told_claim
+  local same = here and epoch == told_epoch and claim == told_claim
   if same and ARGV[5] == '0' then
     return 0
   end
