@@ -38,13 +38,6 @@ BREAKAGES = {
         "waiting = rest",
         "test_brokers_away.py::test_each_broker_stops_hangs_and_is_killed",
     ),
-    "nobody looks at Kafka again": Breakage(
-        "Kafka killed twenty times",
-        "streamapp/stream/freshness.py",
-        "            except (KafkaError, OSError) as error:",
-        "            except ZeroDivisionError as error:",
-        "test_brokers_away.py::test_a_broker_is_killed_twenty_times[kafka]",
-    ),
     "a lost connection is a confirm": Breakage(
         "RabbitMQ killed twenty times",
         "streamapp/queue/publisher.py",
