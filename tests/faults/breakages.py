@@ -80,13 +80,6 @@ BREAKAGES = {
         "return None",
         "test_network.py::test_network_swallows_everything_or_answers_alone_or_is_slow[rabbitmq]",
     ),
-    "no answer is a yes": Breakage(
-        "disk of Kafka full",
-        "streamapp/producer/kafka.py",
-        'results[index] = OutcomeUnknown("Kafka has not acknowledged it in time")',
-        "results[index] = Position(session._topic, 0, 0, 0)",
-        "power/test_disk_full.py::test_disk_of_kafka_is_full",
-    ),
     "the group says where to read": Breakage(
         "group reset, tables and changelogs lost",
         "streamapp/stream/positions.py",
