@@ -30,6 +30,18 @@ class Breakage(NamedTuple):
     test: str
 
 
+LOST_IS_CONFIRMED = (
+    "streamapp/queue/publisher.py",
+    'return OutcomeUnknown(f"RabbitMQ did not confirm the job: {describe(error)}")',
+    "return None",
+)
+READ_ON_AT_THE_END = (
+    "streamapp/stream/positions.py",
+    "            return applied\n        if topic",
+    "            return end\n        if topic",
+)
+"""Lines that more than one fault leans on."""
+
 BREAKAGES = {
     "facts are handed over once": Breakage(
         "brokers stopped, hanging, killed",
@@ -40,16 +52,12 @@ BREAKAGES = {
     ),
     "a lost connection is a confirm": Breakage(
         "RabbitMQ killed twenty times",
-        "streamapp/queue/publisher.py",
-        'return OutcomeUnknown(f"RabbitMQ did not confirm the job: {describe(error)}")',
-        "return None",
+        *LOST_IS_CONFIRMED,
         "test_brokers_away.py::test_a_broker_is_killed_twenty_times[rabbitmq]",
     ),
     "a lost connection is a confirm, and the power is cut": Breakage(
         "power of RabbitMQ cut",
-        "streamapp/queue/publisher.py",
-        'return OutcomeUnknown(f"RabbitMQ did not confirm the job: {describe(error)}")',
-        "return None",
+        *LOST_IS_CONFIRMED,
         "power/test_power_cut.py::test_power_of_rabbitmq_is_cut",
     ),
     "nobody waits for the guard": Breakage(
@@ -68,9 +76,7 @@ BREAKAGES = {
     ),
     "a lost connection is a confirm, and connections are cut": Breakage(
         "connections cut between and within frames",
-        "streamapp/queue/publisher.py",
-        'return OutcomeUnknown(f"RabbitMQ did not confirm the job: {describe(error)}")',
-        "return None",
+        *LOST_IS_CONFIRMED,
         "test_network.py::test_connections_are_cut_between_and_within_frames[rabbitmq]",
     ),
     "silence is a confirm": Breakage(
@@ -82,23 +88,17 @@ BREAKAGES = {
     ),
     "the group says where to read": Breakage(
         "group reset, tables and changelogs lost",
-        "streamapp/stream/positions.py",
-        "            return applied\n        if topic",
-        "            return end\n        if topic",
+        *READ_ON_AT_THE_END,
         "test_replay_under_traffic.py::test_group_reset_tables_and_changelogs_lost[diary]",
     ),
     "whoever joins reads on at the end": Breakage(
         "processes join and leave every few seconds",
-        "streamapp/stream/positions.py",
-        "            return applied\n        if topic",
-        "            return end\n        if topic",
+        *READ_ON_AT_THE_END,
         "test_replay_under_traffic.py::test_processes_join_and_leave_every_few_seconds",
     ),
     "whoever takes over reads on at the end": Breakage(
         "streams stand still beyond their session",
-        "streamapp/stream/positions.py",
-        "            return applied\n        if topic",
-        "            return end\n        if topic",
+        *READ_ON_AT_THE_END,
         "test_zombies.py::test_streams_stand_still_beyond_their_session",
     ),
     "a worker is its predecessor": Breakage(

@@ -37,14 +37,9 @@ async def post(ring: Arena, url: str, tasks: list[dict[str, object]]) -> list[in
 
 async def in_hand(ring: Arena) -> None:
     """Every worker runs as many slow handlers as it can, and holds more jobs."""
-    slow = {await ring.clients.submit(SLOW.name) for _ in range(SLOW_ONES)}
-
-    def begun() -> int:
-        return len({fact.task_id for fact in ring.witness.facts_of(TaskExecutionStarted)} & slow)
-
-    await until(
-        lambda: begun() >= 2 * WorkerSettings().concurrency, 30, "the workers have their hands full", every=0.05
-    )
+    slow = [await ring.clients.submit(SLOW.name) for _ in range(SLOW_ONES)]
+    slots = 2 * WorkerSettings().concurrency
+    await until(lambda: sum(map(ring.witness.started, slow)) >= slots, 30, "the workers have their hands full")
 
 
 @pytest.mark.long

@@ -2,11 +2,7 @@
 
 import pytest
 
-from streamapp.domain.facts import (
-    TaskExecutionCompleted,
-    TaskExecutionFailed,
-    TaskFailedPermanently,
-)
+from streamapp.domain.facts import TaskExecutionCompleted, TaskExecutionFailed, TaskFailedPermanently
 from streamapp.domain.outcome import MAX_MESSAGE_BYTES
 from tests.faults.arena import Arena
 from tests.faults.judge import judge

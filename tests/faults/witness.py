@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamapp.domain.facts import AnyFact, Recorded, TaskExecutionCompleted, TaskExecutionStarted
+from streamapp.domain.facts import AnyFact, Recorded, TaskExecutionCompleted
 from streamapp.domain.task import Task, apply
 from streamapp.wire import facts
 
@@ -51,7 +51,8 @@ class Witness:
 
     def started(self, task_id: str) -> bool:
         """Whether a worker has begun with a task."""
-        return any(fact.task_id == task_id for fact in self.facts_of(TaskExecutionStarted))
+        task = self.tasks.get(task_id)
+        return task is not None and bool(task.progress.tokens)
 
     def ended(self, task_id: str) -> bool:
         """Whether a task has its terminal fact."""
