@@ -10,7 +10,7 @@ from bench import usage
 from bench.diary import read, until_completed
 from bench.stand import Stand
 from streamapp.wire.names import Names
-from tests.support.stack import PARTITIONS, PROJECT, AnyRole
+from tests.support.stack import PARTITIONS, PROJECT
 
 Road = Literal["preloaded", "events", "posts", "batches"]
 LIMIT_SECONDS = 240.0
@@ -18,7 +18,7 @@ SETTLE_SECONDS = 1.0
 WARM_TASKS = 100
 """Run before anything is measured, as with the peers; what is preloaded cannot wait for them."""
 
-PREFETCH = 100
+PREFETCH = 300
 """Jobs that do nothing are over before the next one has come: the default is made for jobs that take time."""
 
 
@@ -56,15 +56,24 @@ async def feed(stand: Stand, road: Road, prefix: str, tasks: int, per_second: fl
 
 
 async def measure(
-    stand: Stand, road: Road, tasks: int, concurrency: int, workers: int = 1, diaries: int = 1
+    stand: Stand, road: Road, tasks: int, concurrency: int, workers: int = 1, diaries: int | None = None
 ) -> Measured:
-    """Run `tasks` tasks on a fresh installation."""
-    roles: list[AnyRole] = ["ingest", "dispatch"] if road in ("preloaded", "events") else ["api", "dispatch"]
+    """Run `tasks` tasks on a fresh installation.
+
+    Its streams are one process with every Faust role, as `faust -A streamapp worker` starts it; if it says how many
+    `diaries`, each role is a process of its own.
+    """
     told = await feed(stand, road, "b", tasks) if road == "preloaded" else {}
     slots = {"WORKER__CONCURRENCY": str(concurrency), "WORKER__PREFETCH": str(PREFETCH)}
     started = [stand.made.start("worker", f"worker{number}", **slots) for number in range(workers)]
-    views = [stand.made.start("diary", f"diary{number}") for number in range(diaries)]
-    started += [*views, *(stand.made.start(role) for role in roles)]
+    if diaries is None:
+        views = [stand.made.start("all")]
+    else:
+        views = [stand.made.start("diary", f"diary{number}") for number in range(diaries)]
+        started += [stand.made.start("dispatch"), stand.made.start("ingest")]
+    started += views
+    if road in ("posts", "batches"):
+        started.append(stand.made.start("api"))
     await stand.ready(started)
     await asyncio.sleep(SETTLE_SECONDS)
     warm = 0 if road == "preloaded" else WARM_TASKS

@@ -215,9 +215,9 @@ async def _rebuilds(plan: Plan, fresh: Stand, got: dict[str, list[float]]) -> No
 
 async def scale(plan: Plan, results: Results) -> None:
     """More workers, more diary processes; the cost of a fact by their number; what waits for a retry; a large table."""
-    shapes = [(2, 1), (4, 1), (1, 2)]
+    shapes: list[tuple[int, int | None]] = [(2, None), (4, None), (1, 1), (1, 2)]
     if plan.everything:
-        shapes.insert(0, (1, 1))  # otherwise it is the row of the events
+        shapes.insert(0, (1, None))  # otherwise it is the row of the events
     with running_stack("fast") as stack:
         for workers, diaries in shapes:
             got = []
@@ -225,7 +225,8 @@ async def scale(plan: Plan, results: Results) -> None:
                 with stand(stack) as fresh:
                     done = await whole.measure(fresh, "events", plan.few, 5, workers, diaries)
                 got.append(done.tasks_per_second)
-            results.add(f"{workers} workers, {diaries} diaries: tasks/s", STREAMAPP, "fast", got)
+            streams = "one process" if diaries is None else f"roles apart, {diaries} diaries"
+            results.add(f"{workers} workers, streams: {streams}: tasks/s", STREAMAPP, "fast", got)
         for share in (0.1, 1, 3):
             rebuilt = await _rebuilt(stack, "diary", int(plan.facts * share) // facts.FACTS_A_TASK)
             figure = f"rebuild of {rebuilt.count:,} facts: CPU µs a fact"

@@ -38,16 +38,16 @@ async def measure(stand: Stand, per_second: float, seconds: int) -> Measured:
     tasks = int(per_second * seconds)
     topic = stand.made.names.lifecycle_topic
     slots = {"WORKER__CONCURRENCY": str(CONCURRENCY), "WORKER__PREFETCH": str(PREFETCH)}
-    worker, diary = stand.made.start("worker", **slots), stand.made.start("diary")
-    await stand.ready([worker, diary, stand.made.start("ingest"), stand.made.start("dispatch")])
+    worker, streams = stand.made.start("worker", **slots), stand.made.start("all")
+    await stand.ready([worker, streams])
     await asyncio.sleep(SETTLE_SECONDS)
     warm = int(per_second * WARM_SECONDS)
     await feed(stand, "events", "warm", warm, per_second)
-    await until_completed(diary.url, warm, LIMIT_SECONDS)
+    await until_completed(streams.url, warm, LIMIT_SECONDS)
     feeding = asyncio.create_task(feed(stand, "events", "l", tasks, per_second))
-    seen = asyncio.create_task(_seen_completed(diary.url, tasks, per_second))
+    seen = asyncio.create_task(_seen_completed(streams.url, tasks, per_second))
     await feeding
-    await until_completed(diary.url, warm + tasks, LIMIT_SECONDS)
+    await until_completed(streams.url, warm + tasks, LIMIT_SECONDS)
     completed = await seen
     accepted = (await read(stand.endpoints.kafka, topic, PARTITIONS, "l")).accepted
     begun = dict(line.split() for line in starts.read_text().splitlines())

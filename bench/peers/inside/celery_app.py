@@ -6,7 +6,7 @@ from celery import Celery
 
 from bench.peers.inside.tasks import NAME, began
 
-PREFETCHED = 100
+PREFETCHED = 300
 """Messages that the worker holds at once, whatever its concurrency: a few hundred milliseconds of no-op tasks."""
 
 
