@@ -90,7 +90,7 @@ class Diary(Resident):
         for number, record in enumerate(batch.records):
             if number % RECORDS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
-            item = read(record.key, record.value, record.offset, record.at)
+            item = batch.item(number, read)
             task = tell_diary(item, statistics, task_of)
             if isinstance(item, Unreadable):
                 place = {"topic": batch.topic, "partition": partition, "offset": record.offset}

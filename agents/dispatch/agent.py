@@ -45,10 +45,10 @@ class Dispatch(Resident):
         """Fold a batch, then let the pump see it."""
         outbox: Outbox[bytes] = Outbox(lambda key: self._memory(batch.partition, key))
         started: list[tuple[str, int]] = []
-        for number, record in enumerate(batch.records):
+        for number in range(len(batch.records)):
             if number % RECORDS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
-            item = read(record.key, record.value, record.offset, record.at)
+            item = batch.item(number, read)
             if isinstance(item, Unreadable):
                 continue  # the diary names it among the unreadable; nothing can be due because of it
             memory = outbox.tell(item.fact.task_id.encode(), item)

@@ -1,8 +1,10 @@
 """What one fetch brought of one topic, handed to its agents as one event: a record batch for each partition."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Record(NamedTuple):
@@ -26,6 +28,15 @@ class RecordBatch:
     start: int
     end: int
     records: list[Record]
+    _read: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def item(self, number: int, read: Callable[[bytes | None, bytes | None, int, int], T]) -> T:
+        """What a record says. Every agent goes through the batch from its start; the first one reads for all."""
+        if number == len(self._read):
+            record = self.records[number]
+            self._read.append(read(record.key, record.value, record.offset, record.at))
+        item: T = self._read[number]
+        return item
 
     def beyond(self, offset: int) -> "RecordBatch | None":
         """The part of it from `offset` on; None if there is none."""

@@ -53,3 +53,19 @@ async def test_what_the_tables_have_is_not_folded_again(
 
     await fold_for_ever("diary", batch, handle, tables, folded)
     assert got == wanted
+
+
+def test_a_record_is_read_once_for_all_agents_and_a_part_of_the_batch_by_itself() -> None:
+    batch = RecordBatch("topic", 3, 100, 150, [Record(offset, b"k", b"v", 7) for offset in (100, 120, 149)])
+    read: list[int] = []
+
+    def says(key: bytes | None, value: bytes | None, offset: int, at: int) -> tuple[Any, ...]:
+        read.append(offset)
+        return key, value, offset, at
+
+    numbers = (0, 1, 0, 1, 2, 2)  # one agent, another one that overtakes it, and the rest
+    assert [batch.item(number, says) for number in numbers] == [(b"k", b"v", (100, 120, 149)[n], 7) for n in numbers]
+    assert read == [100, 120, 149]
+    rest = batch.beyond(120)
+    assert rest is not None
+    assert rest.item(0, says)[2] == 120
