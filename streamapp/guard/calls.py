@@ -65,11 +65,13 @@ class Calls:
         self._pace = Pace(TURNS())
         self._sender: asyncio.Task[None] | None = None
 
-    async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """The script's reply. The second key is the task's: calls about one task are made in the order they came.
+    def __call__(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> "asyncio.Future[list[Any]]":
+        """The script's reply, to be awaited: the call is made whether or not anybody does.
 
-        Raises:
-            Unavailable: Redis is away, did not answer in time, or refused (out of memory, read-only, no permission).
+        The second key is the task's: calls about one task are made in the order they came. The future says Unavailable
+        if Redis is away, did not answer in time, or refused (out of memory, read-only, no permission).
         """
         self._metrics.called(script.name)
         reply = asyncio.get_running_loop().create_future()
@@ -77,7 +79,7 @@ class Calls:
         self._pace.came()
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all(), name="guard-calls")
-        return await reply
+        return reply
 
     async def close(self) -> None:
         """Fail what waits and close the connections."""

@@ -6,6 +6,7 @@ Lua script, so that two workers can never both be told yes.
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
@@ -30,6 +31,7 @@ NOT_READY = (
     "the guard's epoch key is missing: Redis was flushed, restored or started empty, and nothing may run. "
     "Run `streamapp guard rebuild` to write the claims again from the diary."
 )
+NOT_READY_REPLY = b"not-ready"
 Result = TypeVar("Result")
 
 
@@ -107,14 +109,20 @@ class Guard:
 
     async def claim(self, task_id: str, attempt: int, first_attempt: int = 1) -> Answer:
         """Ask to run `attempt` of `task_id`. See `Claims.claim`."""
-        asking = asyncio.ensure_future(self._claim(task_id, attempt, first_attempt))
+        keys = [self._keys.epoch, self._keys.task(task_id), self._keys.jobs("waiting"), self._keys.jobs("active")]
+        limits = [self._lease_ms, self._retention_ms, self._max_deaths, first_attempt]
+        asked = self._calls(CLAIM, keys, [task_id, attempt, self._worker, *limits])
         try:
-            return await asyncio.shield(asking)
+            reply = await asyncio.shield(asked)
         except asyncio.CancelledError:
             # Race: Redis may grant the claim after the caller has gone. Nobody would run it, so it is given back;
             # left to lapse, it would count as a death.
-            asking.add_done_callback(self._give_back)
+            asked.add_done_callback(partial(self._give_back, task_id, attempt))
             raise
+        answer = read_answer(task_id, attempt, self._ready_with(reply))
+        if isinstance(answer, Claimed | Doomed):
+            self._leases.keep(answer.claim)
+        return answer
 
     async def confirm(self, claim: Claim) -> bool:
         """Whether `claim` is current and its lease alive. See `Claims.confirm`.
@@ -197,19 +205,10 @@ class Guard:
         """The workers that are alive. Raises Unavailable."""
         return await self._ask(live.workers(self._calls.redis, self._keys))
 
-    async def _claim(self, task_id: str, attempt: int, first_attempt: int) -> Answer:
-        keys = [self._keys.epoch, self._keys.task(task_id), self._keys.jobs("waiting"), self._keys.jobs("active")]
-        limits = [self._lease_ms, self._retention_ms, self._max_deaths, first_attempt]
-        arguments: list[Argument] = [task_id, attempt, self._worker, *limits]
-        answer = read_answer(task_id, attempt, await self._call(CLAIM, keys, arguments))
-        if isinstance(answer, Claimed | Doomed):
-            self._leases.keep(answer.claim)
-        return answer
-
-    def _give_back(self, asked: asyncio.Future[Answer]) -> None:
-        if asked.cancelled() or asked.exception() is not None:
+    def _give_back(self, task_id: str, attempt: int, asked: asyncio.Future[list[Any]]) -> None:
+        if asked.cancelled() or asked.exception() is not None or asked.result()[0] == NOT_READY_REPLY:
             return
-        answer = asked.result()
+        answer = read_answer(task_id, attempt, asked.result())
         if isinstance(answer, Claimed | Doomed):
             returning = asyncio.ensure_future(self._release_quietly(answer.claim))
             self._returning.add(returning)
@@ -225,8 +224,10 @@ class Guard:
         return [claim.token.epoch, claim.token.claim, self._worker, claim.attempt]
 
     async def _call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
-        reply: list[Any] = await self._calls(script, keys, arguments)
-        self.ready = reply[0] != b"not-ready"
+        return self._ready_with(await self._calls(script, keys, arguments))
+
+    def _ready_with(self, reply: list[Any]) -> list[Any]:
+        self.ready = reply[0] != NOT_READY_REPLY
         if not self.ready:
             raise GuardNotReady(NOT_READY)
         return reply

@@ -109,11 +109,15 @@ class WatchedCalls(Calls):
         super().__init__(line.bench.url, 5.0)
         self._line = line
 
-    async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> "asyncio.Future[list[Any]]":
+        return asyncio.ensure_future(self._asked(script, keys, arguments))
+
+    async def _asked(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
         try:
             fate = self._line.send(script, keys, arguments)
             reply = await super().__call__(self._line.bench.book(script), keys, arguments)
-            return await self._line.answer(fate, script, keys, arguments, reply)
+            answer: list[Any] = await self._line.answer(fate, script, keys, arguments, reply)
+            return answer
         except Disconnected as error:
             raise Unavailable(f"Redis: {error}") from error
 
