@@ -142,14 +142,20 @@ class KafkaFactLog:
         if self._supervisor is None:
             raise Unavailable("the fact log was stopped")
         session = await self._supervisor.opened()
-        results: list[Position | Exception] = [Refused("not handed over") for _ in records]
-        handed: dict[int, asyncio.Future[Any]] = {}
-        await _hand_over(session, dict(enumerate(records)), handed, results)
-        for future in handed.values():
-            with suppress(Exception):  # told below
-                await future
-        _collect(session, handed, results)
-        return results
+        handed: list[asyncio.Future[Any]] = []
+        results: list[Position | Exception] = []
+        refusals: list[Exception] = []
+        try:
+            for record in records:
+                handed.append(await session.send(record))
+        except Refused as refusal:
+            refusals = [refusal] * (len(records) - len(handed))
+        for future in handed:
+            try:
+                results.append(to_position(await future))
+            except Exception as error:
+                results.append(to_failure(error))
+        return results + refusals
 
     def _records(self, facts: Sequence[AnyFact], results: list[Position | Exception]) -> dict[int, Record]:
         """The records by index; where there is none, the refusal is put into `results`."""

@@ -51,6 +51,11 @@ class Lane:
         self._roomy.set()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room."""
+        return self._roomy.is_set()
+
     async def room(self) -> None:
         """Wait while too much waits already."""
         await self._roomy.wait()

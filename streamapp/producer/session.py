@@ -8,7 +8,7 @@ cannot flush: its own `stop` would wait for ever.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -34,6 +34,12 @@ TURNS = partial(Turns, freely=500, fully=3_000)
 
 _RETRY_BACKOFF_MS = 200
 _END_SECONDS = 3.0
+
+
+@lru_cache(maxsize=1024)
+def _hash(key: bytes) -> int:
+    """Which partition is a key's, by the hash of Kafka's own clients. Facts of a task often follow one another."""
+    return int(murmur2(key) & 0x7FFFFFFF)
 
 
 class Session:
@@ -102,8 +108,9 @@ class Session:
         Raises:
             Refused: nothing was handed over.
         """
-        lane = self._lanes[int(murmur2(record.key) & 0x7FFFFFFF) % len(self._lanes)]
-        await lane.room()
+        lane = self._lanes[_hash(record.key) % len(self._lanes)]
+        if not lane.roomy:
+            await lane.room()
         if self._ended or self.broken is not None:
             # `end` and a record that came late meet here: the sender is gone, so nobody will ever send it.
             raise Refused("the producer is being replaced")
