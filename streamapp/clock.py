@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -78,8 +79,14 @@ class BrokerClock:
 
 def rfc3339(milliseconds: int) -> str:
     """A time as RFC 3339 in UTC with milliseconds, as CloudEvents wants it."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_whole_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _whole_second(seconds: int) -> str:
+    """Most times that are written are now."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def milliseconds_of(text: str) -> int:
