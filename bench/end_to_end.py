@@ -18,7 +18,7 @@ SETTLE_SECONDS = 1.0
 WARM_TASKS = 100
 """Run before anything is measured, as with the peers; what is preloaded cannot wait for them."""
 
-PREFETCH = 300
+PREFETCH = 250
 """Jobs that do nothing are over before the next one has come: the default is made for jobs that take time."""
 
 

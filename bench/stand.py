@@ -17,10 +17,11 @@ from tests.support.stack import PROJECT, Installation, RoleProcess, installation
 QUIET = {
     "TASKS__TYPES": '["bench.tasks"]',
     "TASKS__HANDLERS": '["bench.tasks"]',
+    "TASKS__DEFAULT_TIMEOUT_SECONDS": "10",
     "LOG__LEVEL": "WARNING",
     "KAFKA__SESSION_TIMEOUT_SECONDS": "30",
 }
-"""Logs of single tasks are off, as they are for the peers."""
+"""Logs of single tasks are off, as they are for the peers. Five slots may hold 250 jobs where none runs for long."""
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class Payload(BaseModel):
     note: str
 
 
-NOOP = TaskType("BENCH_NOOP", Payload, Policy(max_attempts=3, delay_seconds=1, timeout_seconds=60))
+NOOP = TaskType("BENCH_NOOP", Payload, Policy(max_attempts=3, delay_seconds=1, timeout_seconds=10))
 TYPES = (NOOP,)
 
 _starts = open(os.environ[VARIABLE], "a", buffering=1) if os.environ.get(VARIABLE) else None  # noqa: SIM115

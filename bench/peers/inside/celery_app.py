@@ -6,7 +6,7 @@ from celery import Celery
 
 from bench.peers.inside.tasks import NAME, began
 
-PREFETCHED = 300
+PREFETCHED = 250
 """Messages that the worker holds at once, whatever its concurrency: a few hundred milliseconds of no-op tasks."""
 
 

@@ -10,7 +10,7 @@ from taskiq_redis import RedisAsyncResultBackend
 
 from bench.peers.inside.tasks import NAME, began
 
-PREFETCHED = 300
+PREFETCHED = 250
 """Messages that the worker holds at once, or twice its concurrency if that is more."""
 
 
