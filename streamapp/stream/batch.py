@@ -16,6 +16,11 @@ class Record(NamedTuple):
     at: int
 
 
+def record_of(_: Any, unpacked: Any) -> Record:
+    """A record as aiokafka has unpacked it."""
+    return Record(unpacked.offset, unpacked.key, unpacked.value, unpacked.timestamp)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
     """Records in offset order. `start` is where the fetch was expected to begin, `end` the offset after the last one.

@@ -11,7 +11,8 @@ from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 
-from streamapp.stream.fetching import FETCH_WAIT_MS, pace_fetches
+from streamapp.stream.batch import record_of
+from streamapp.stream.fetching import FETCH_WAIT_MS, make_records, pace_fetches
 from streamapp.stream.recovery import patiently
 from streamapp.telemetry import describe, get_log
 
@@ -37,6 +38,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await started(self._consumer)
         app: Any = self.app
         pace_fetches(self._consumer._fetcher, app.fetches)
+        make_records(self._consumer._fetcher, record_of, app.positions.covers)
         for task in (self._consumer._fetcher._fetch_task, self._consumer._client._sync_task):
             task.add_done_callback(end_if_it_failed)
 

@@ -8,6 +8,7 @@ those that come meanwhile wait for the next fetch. Paced where it asks, a record
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from streamapp.pace import Turns
@@ -36,3 +37,21 @@ def pace_fetches(fetcher: Any, turns: Turns) -> None:
 
     fetcher._get_actions_per_node = choose_in_turn
     fetcher._prefetch_backoff = DRAIN_SECONDS
+
+
+def make_records(fetcher: Any, make: Callable[[Any, Any], Any], of: Callable[[str], bool] = lambda _: True) -> None:
+    """Let `fetcher` hand out what `make` makes of a topic partition and a record as it was unpacked.
+
+    It makes an object of eleven fields of each record, of which four are looked at here. `of` says for which topics.
+    """
+    fetch = fetcher._proc_fetch_request
+
+    async def fetch_and_prepare(*asked: Any) -> Any:
+        needed = await fetch(*asked)
+        for tp, fetched in fetcher._records.items():
+            records = getattr(fetched, "_partition_records", None)  # none in an error, or where all were handed out
+            if records is not None and of(tp.topic):
+                records._consumer_record = make
+        return needed
+
+    fetcher._proc_fetch_request = fetch_and_prepare

@@ -192,7 +192,7 @@ class Consumer(driver.Consumer):
         for of_topic in batches.values():
             await self._deliver(of_topic)
 
-    async def _batch_of(self, tp: TP, records: list[Any]) -> RecordBatch | None:
+    async def _batch_of(self, tp: TP, records: list[Record]) -> RecordBatch | None:
         """What was fetched of a partition, as one batch that follows the one before; None if it does not."""
         start = self._expected.get(tp)
         if start is None:
@@ -205,8 +205,7 @@ class Consumer(driver.Consumer):
             return None
         end = records[-1].offset + 1
         self._expected[tp] = self._read_offset[tp] = end
-        found = [Record(record.offset, record.key, record.value, record.timestamp) for record in records]
-        return RecordBatch(tp.topic, tp.partition, start, end, found)
+        return RecordBatch(tp.topic, tp.partition, start, end, records)
 
     async def _deliver(self, batches: list[RecordBatch]) -> None:
         """Hand batches of one topic to its agents, as one message that Faust knows by the first of them."""

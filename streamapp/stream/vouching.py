@@ -12,7 +12,7 @@ follows a loss, and what precedes it is not to be restored (`docs/decisions/0017
 Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -83,6 +83,7 @@ class Sieve:
     def __init__(self, marker: bytes, vouched: int) -> None:
         self._marker = marker
         self._beyond: dict[bytes, int] = {}
+        self._longest = 0
         self._waiting: dict[int, dict[bytes, bytes | None]] = {}
         self.vouched = vouched
         self.spoiled: set[bytes] = set()
@@ -90,6 +91,7 @@ class Sieve:
     def begin_anew(self) -> None:
         """Nothing was read, and nothing is vouched for."""
         self._beyond.clear()
+        self._longest = 0
         self._waiting.clear()
         self.spoiled.clear()
         self.vouched = 0
@@ -106,6 +108,20 @@ class Sieve:
             self._waiting.setdefault(applied, {})[key] = value
             return []
         return [(key, value)] if counts else []
+
+    def take_all(self, rows: Sequence[Put], applied: int | None) -> list[Put]:
+        """The same for rows that follow one another, written by one pass; only the last of them may be its marker.
+
+        Where no longer pass has begun, as nearly always, they wait for the marker without a look at each.
+        """
+        *rest, last = rows
+        if applied is None or applied <= self.vouched or applied < self._longest:
+            return [put for key, value in rows for put in self.take(key, value, applied)]
+        self.spoiled.difference_update([key for key, _ in rest])
+        self._waiting.setdefault(applied, {}).update(rest)
+        self._beyond.update((key, applied) for key, _ in rest)
+        self._longest = applied
+        return self.take(*last, applied)
 
     def end(self) -> None:
         """All is read. Keys of rows that nothing vouches for are to be written again: a compaction would keep those."""
@@ -129,6 +145,7 @@ class Sieve:
         self.spoiled.discard(key)
         if applied > self.vouched:
             self._beyond[key] = applied
+            self._longest = max(self._longest, applied)
         return True
 
     def _vouched(self, applied: int) -> list[Put]:
@@ -150,4 +167,5 @@ class Sieve:
             return False
         self.vouched = applied
         self._beyond = {key: known for key, known in self._beyond.items() if known > applied}
+        self._longest = max(self._beyond.values(), default=0)
         return True

@@ -122,6 +122,19 @@ def test_restored_rows_are_the_table_at_what_is_vouched_for_however_two_writers_
 
 
 @given(st.data())
+def test_rows_taken_by_the_run_are_those_taken_one_by_one(data: st.DataObject) -> None:
+    log = mixed(data, writer(data), writer(data))
+    one_by_one, by_the_run = Sieve(MARKER, 0), Sieve(MARKER, 0)
+    while log:
+        longest = next((place for place, row in enumerate(log, 1) if row[0] == MARKER or row[2] != log[0][2]), len(log))
+        run = log[: data.draw(st.integers(1, longest if log[longest - 1][2] == log[0][2] else longest - 1))]
+        del log[: len(run)]
+        wanted = [put for row in run for put in one_by_one.take(*row)]
+        assert by_the_run.take_all([(key, value) for key, value, _ in run], run[0][2]) == wanted
+        assert vars(by_the_run) == vars(one_by_one)
+
+
+@given(st.data())
 def test_a_compaction_takes_nothing_once_the_spoiled_keys_are_written_again(data: st.DataObject) -> None:
     log = mixed(data, writer(data), writer(data))
     sieve = Sieve(MARKER, 0)
