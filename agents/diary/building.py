@@ -22,8 +22,11 @@ from tables.tasks import Tasks, decode
 FILED_BETWEEN_YIELDS = 1_000
 
 
-class _ProgressHead(msgspec.Struct):
+class _ProgressHead(msgspec.Struct, array_like=True):
+    """The first fields of a `Progress`."""
+
     state: State
+    attempt: int
     accepted_id: str | None
 
 

@@ -14,7 +14,7 @@ Json: TypeAlias = Any
 """A JSON value: the domain passes it on and never looks inside."""
 
 
-class Token(Struct, frozen=True, order=True, gc=False):
+class Token(Struct, frozen=True, order=True, gc=False, array_like=True):
     """Fencing token of one claim: a higher one was issued later (`reliability`, decision 7).
 
     `epoch` grows with every rebuild of the guard, `claim` with every claim of the same task.
@@ -24,7 +24,7 @@ class Token(Struct, frozen=True, order=True, gc=False):
     claim: int
 
 
-class Origin(Struct, frozen=True, gc=False):
+class Origin(Struct, frozen=True, gc=False, array_like=True):
     """Where a submission came from: the HTTP api, or one record of a topic."""
 
     kind: Literal["http", "event"]

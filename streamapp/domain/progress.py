@@ -51,7 +51,7 @@ MAX_ATTEMPTS_REMEMBERED = 100
 """Attempts whose tokens are kept. What is told of one further back than that is an anomaly and counts no more."""
 
 
-class Progress(Struct, gc=False):
+class Progress(Struct, gc=False, array_like=True):
     """State and what guards it.
 
     `tokens` is the highest token folded per attempt, `failures` what counted since the task was accepted or requeued.

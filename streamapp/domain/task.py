@@ -42,7 +42,7 @@ MAX_ERROR_BYTES = 200
 """Pointer and message of a field error are cut to this: anybody may have a submission refused as often as they like."""
 
 
-class Entry(Struct, gc=False):
+class Entry(Struct, gc=False, array_like=True):
     """One fact in a task's history. `at` is the broker's time in milliseconds."""
 
     offset: int
@@ -55,7 +55,7 @@ class Entry(Struct, gc=False):
     detail: dict[str, Json] = field(default_factory=dict)
 
 
-class Anomaly(Struct, gc=False):
+class Anomaly(Struct, gc=False, array_like=True):
     """What was odd about the fact at `offset`."""
 
     offset: int

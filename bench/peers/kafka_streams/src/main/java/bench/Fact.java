@@ -119,25 +119,32 @@ final class Fact {
     }
   }
 
-  /** The policy with the names that the table's record has for its fields. */
+  /** The policy as the table's record has it: its fields in their order. */
   private static Raw readPolicy(JsonParser parser) throws IOException {
+    int maxAttempts = 0;
+    double[] numbers = new double[5];
+    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+      String name = parser.currentName();
+      parser.nextToken();
+      switch (name) {
+        case "maxAttempts" -> maxAttempts = parser.getIntValue();
+        case "delaySeconds" -> numbers[0] = parser.getDoubleValue();
+        case "multiplier" -> numbers[1] = parser.getDoubleValue();
+        case "maxDelaySeconds" -> numbers[2] = parser.getDoubleValue();
+        case "timeoutSeconds" -> numbers[3] = parser.getDoubleValue();
+        case "jitter" -> numbers[4] = parser.getDoubleValue();
+        default -> parser.skipChildren();
+      }
+    }
+    final int attempts = maxAttempts;
     return Raw.written(
         json -> {
-          json.writeStartObject();
-          while (parser.nextToken() == JsonToken.FIELD_NAME) {
-            String name = parser.currentName();
-            parser.nextToken();
-            switch (name) {
-              case "maxAttempts" -> json.writeNumberField("max_attempts", parser.getIntValue());
-              case "delaySeconds" -> json.writeNumberField("delay_seconds", parser.getDoubleValue());
-              case "multiplier" -> json.writeNumberField("multiplier", parser.getDoubleValue());
-              case "maxDelaySeconds" -> json.writeNumberField("max_delay_seconds", parser.getDoubleValue());
-              case "timeoutSeconds" -> json.writeNumberField("timeout_seconds", parser.getDoubleValue());
-              case "jitter" -> json.writeNumberField("jitter", parser.getDoubleValue());
-              default -> parser.skipChildren();
-            }
+          json.writeStartArray();
+          json.writeNumber(attempts);
+          for (double each : numbers) {
+            json.writeNumber(each);
           }
-          json.writeEndObject();
+          json.writeEndArray();
         });
   }
 
@@ -159,12 +166,12 @@ final class Fact {
     origin =
         Raw.written(
             json -> {
-              json.writeStartObject();
-              json.writeStringField("kind", texts[0]);
-              json.writeStringField("topic", texts[1]);
-              Json.number(json, "partition", numbers[0]);
-              Json.number(json, "offset", numbers[1]);
-              json.writeEndObject();
+              json.writeStartArray();
+              json.writeString(texts[0]);
+              json.writeString(texts[1]);
+              Json.number(json, numbers[0]);
+              Json.number(json, numbers[1]);
+              json.writeEndArray();
             });
   }
 

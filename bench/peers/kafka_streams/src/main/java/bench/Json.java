@@ -53,6 +53,10 @@ final class Json {
 
   static void number(JsonGenerator json, String name, Long value) throws IOException {
     json.writeFieldName(name);
+    number(json, value);
+  }
+
+  static void number(JsonGenerator json, Long value) throws IOException {
     if (value == null) {
       json.writeNull();
     } else {

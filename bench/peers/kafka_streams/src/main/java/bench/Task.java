@@ -151,6 +151,7 @@ final class Task {
         json.writeStringField("errorType", cut(fact.errorType, MAX_DETAIL_BYTES));
         json.writeStringField("message", cut(fact.message, MAX_DETAIL_BYTES));
         json.writeBooleanField("retryable", fact.retryable);
+        json.writeBooleanField("counted", fact.counted);
       }
       case TaskRetryScheduled -> {
         json.writeNumberField("notBefore", fact.notBefore);

@@ -48,11 +48,11 @@ final class TaskRecord {
     json.writeEndArray();
     json.writeArrayFieldStart("anomalies");
     for (Task.Anomaly anomaly : task.anomalies) {
-      json.writeStartObject();
-      json.writeNumberField("offset", anomaly.offset());
-      json.writeStringField("fact", anomaly.fact());
-      json.writeStringField("reason", anomaly.reason());
-      json.writeEndObject();
+      json.writeStartArray();
+      json.writeNumber(anomaly.offset());
+      json.writeString(anomaly.fact());
+      json.writeString(anomaly.reason());
+      json.writeEndArray();
     }
     json.writeEndArray();
     json.writeNumberField("duplicates", task.duplicates);
@@ -61,39 +61,39 @@ final class TaskRecord {
   }
 
   private static void write(JsonGenerator json, Progress progress) throws IOException {
+    json.writeStartArray();
+    json.writeString(progress.state.name());
+    json.writeNumber(progress.attempt);
+    json.writeString(progress.acceptedId);
+    json.writeNumber(progress.failures);
     json.writeStartObject();
-    json.writeStringField("state", progress.state.name());
-    json.writeNumberField("attempt", progress.attempt);
-    json.writeStringField("accepted_id", progress.acceptedId);
-    json.writeNumberField("failures", progress.failures);
-    json.writeObjectFieldStart("tokens");
     for (Map.Entry<Integer, Token> each : progress.tokens.entrySet()) {
       json.writeFieldName(each.getKey().toString());
       each.getValue().write(json);
     }
     json.writeEndObject();
-    json.writeNumberField("first_attempt", progress.firstAttempt);
-    json.writeNumberField("told_after_end", progress.toldAfterEnd);
-    json.writeNumberField("requeues", progress.requeues);
-    json.writeArrayFieldStart("requeued");
+    json.writeNumber(progress.firstAttempt);
+    json.writeNumber(progress.toldAfterEnd);
+    json.writeNumber(progress.requeues);
+    json.writeStartArray();
     for (String id : progress.requeued) {
       json.writeString(id);
     }
     json.writeEndArray();
-    json.writeEndObject();
+    json.writeEndArray();
   }
 
   private static void write(JsonGenerator json, Task.Entry entry) throws IOException {
-    json.writeStartObject();
-    json.writeNumberField("offset", entry.offset());
-    json.writeNumberField("at", entry.at());
-    json.writeStringField("fact", entry.fact());
-    json.writeStringField("id", entry.id());
-    json.writeStringField("source", entry.source());
-    Json.number(json, "attempt", entry.attempt());
-    json.writeStringField("worker", entry.worker());
-    writeRaw(json, "detail", entry.detail());
-    json.writeEndObject();
+    json.writeStartArray();
+    json.writeNumber(entry.offset());
+    json.writeNumber(entry.at());
+    json.writeString(entry.fact());
+    json.writeString(entry.id());
+    json.writeString(entry.source());
+    Json.number(json, entry.attempt());
+    json.writeString(entry.worker());
+    entry.detail().write(json);
+    json.writeEndArray();
   }
 
   private static void writeRaw(JsonGenerator json, String name, Raw value) throws IOException {
@@ -114,12 +114,12 @@ final class TaskRecord {
       case "not_before" -> task.notBefore = Json.number(parser);
       case "result" -> task.result = Raw.of(parser, record);
       case "history" -> {
-        while (parser.nextToken() == JsonToken.START_OBJECT) {
+        while (parser.nextToken() == JsonToken.START_ARRAY) {
           task.history.add(readEntry(parser, record));
         }
       }
       case "anomalies" -> {
-        while (parser.nextToken() == JsonToken.START_OBJECT) {
+        while (parser.nextToken() == JsonToken.START_ARRAY) {
           task.anomalies.add(readAnomaly(parser));
         }
       }
@@ -130,75 +130,46 @@ final class TaskRecord {
   }
 
   private static void readProgress(JsonParser parser, Progress progress) throws IOException {
+    progress.state = Progress.State.valueOf(parser.nextTextValue());
+    progress.attempt = parser.nextIntValue(0);
+    progress.acceptedId = parser.nextTextValue();
+    progress.failures = parser.nextLongValue(0);
+    parser.nextToken();
     while (parser.nextToken() == JsonToken.FIELD_NAME) {
-      String name = parser.currentName();
+      Integer attempt = Integer.valueOf(parser.currentName());
       parser.nextToken();
-      switch (name) {
-        case "state" -> progress.state = Progress.State.valueOf(parser.getText());
-        case "attempt" -> progress.attempt = parser.getIntValue();
-        case "accepted_id" -> progress.acceptedId = Json.text(parser);
-        case "failures" -> progress.failures = parser.getLongValue();
-        case "tokens" -> {
-          while (parser.nextToken() == JsonToken.FIELD_NAME) {
-            Integer attempt = Integer.valueOf(parser.currentName());
-            parser.nextToken();
-            progress.tokens.put(attempt, Token.read(parser));
-          }
-        }
-        case "first_attempt" -> progress.firstAttempt = parser.getIntValue();
-        case "told_after_end" -> progress.toldAfterEnd = parser.getIntValue();
-        case "requeues" -> progress.requeues = parser.getLongValue();
-        case "requeued" -> {
-          while (parser.nextToken() != JsonToken.END_ARRAY) {
-            progress.requeued.add(parser.getText());
-          }
-        }
-        default -> parser.skipChildren();
-      }
+      progress.tokens.put(attempt, Token.readFields(parser));
     }
+    progress.firstAttempt = parser.nextIntValue(0);
+    progress.toldAfterEnd = parser.nextIntValue(0);
+    progress.requeues = parser.nextLongValue(0);
+    parser.nextToken();
+    while (parser.nextToken() != JsonToken.END_ARRAY) {
+      progress.requeued.add(parser.getText());
+    }
+    parser.nextToken();
   }
 
   private static Task.Entry readEntry(JsonParser parser, byte[] record) throws IOException {
-    long offset = 0;
-    long at = 0;
-    String fact = null;
-    String id = null;
-    String source = null;
-    Long attempt = null;
-    String worker = null;
-    Raw detail = Raw.NULL;
-    while (parser.nextToken() == JsonToken.FIELD_NAME) {
-      String name = parser.currentName();
-      parser.nextToken();
-      switch (name) {
-        case "offset" -> offset = parser.getLongValue();
-        case "at" -> at = parser.getLongValue();
-        case "fact" -> fact = parser.getText();
-        case "id" -> id = parser.getText();
-        case "source" -> source = parser.getText();
-        case "attempt" -> attempt = Json.number(parser);
-        case "worker" -> worker = Json.text(parser);
-        case "detail" -> detail = Raw.of(parser, record);
-        default -> parser.skipChildren();
-      }
-    }
+    final long offset = parser.nextLongValue(0);
+    final long at = parser.nextLongValue(0);
+    final String fact = parser.nextTextValue();
+    final String id = parser.nextTextValue();
+    final String source = parser.nextTextValue();
+    parser.nextToken();
+    final Long attempt = Json.number(parser);
+    final String worker = parser.nextTextValue();
+    parser.nextToken();
+    final Raw detail = Raw.of(parser, record);
+    parser.nextToken();
     return new Task.Entry(offset, at, fact, id, source, attempt, worker, detail);
   }
 
   private static Task.Anomaly readAnomaly(JsonParser parser) throws IOException {
-    long offset = 0;
-    String fact = null;
-    String reason = null;
-    while (parser.nextToken() == JsonToken.FIELD_NAME) {
-      String name = parser.currentName();
-      parser.nextToken();
-      switch (name) {
-        case "offset" -> offset = parser.getLongValue();
-        case "fact" -> fact = parser.getText();
-        case "reason" -> reason = parser.getText();
-        default -> parser.skipChildren();
-      }
-    }
+    final long offset = parser.nextLongValue(0);
+    final String fact = parser.nextTextValue();
+    final String reason = parser.nextTextValue();
+    parser.nextToken();
     return new Task.Anomaly(offset, fact, reason);
   }
 }

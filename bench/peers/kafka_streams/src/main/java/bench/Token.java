@@ -28,10 +28,18 @@ record Token(long epoch, long claim) implements Comparable<Token> {
     return new Token(epoch, claim);
   }
 
+  /** As the table's record has it. */
+  static Token readFields(JsonParser parser) throws IOException {
+    long epoch = parser.nextLongValue(0);
+    long claim = parser.nextLongValue(0);
+    parser.nextToken();
+    return new Token(epoch, claim);
+  }
+
   void write(JsonGenerator json) throws IOException {
-    json.writeStartObject();
-    json.writeNumberField("epoch", epoch);
-    json.writeNumberField("claim", claim);
-    json.writeEndObject();
+    json.writeStartArray();
+    json.writeNumber(epoch);
+    json.writeNumber(claim);
+    json.writeEndArray();
   }
 }
