@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from tests.support.stack import RoleProcess
 Role = Literal["diary", "dispatch"]
 LIMIT_SECONDS = 600.0
 LOOKUPS = 3_000
+POLL_SECONDS = 0.05
+FOLDED = re.compile(r'^streamapp_stream_records_folded_total\{agent="(\w+)"\} (\d+)', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`count` is facts, or rows of changelogs."""
+    """`all` is facts, or rows of changelogs; `seconds` and `cpu_seconds` are those of the last `count` of them."""
 
+    all: int
     count: int
     seconds: float
     cpu_seconds: float
@@ -34,11 +38,22 @@ class Measured:
         """Facts, or rows."""
         return self.count / self.seconds
 
+    @property
+    def cpu_microseconds(self) -> float:
+        """Of a fact, or a row."""
+        return self.cpu_seconds * 1e6 / max(self.count, 1)
+
 
 async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleProcess]:
-    """From a role that is settled with empty tables to the commit of the last fact. The role goes on running."""
+    """From the first facts that are folded to the commit of the last one. The role goes on running.
+
+    Its start and the joining of the group are left out, as they are for the peer; so are the facts that are folded by
+    the time this sees the first of them.
+    """
     process = stand.made.start(role)
-    begun, cpu_before = await _first_fold(process), usage.of(process.process.pid).cpu_seconds
+    await _answering(process)
+    folded = await _first_folded(process, role) if facts else 0
+    begun, cpu_before = time.monotonic(), usage.of(process.process.pid).cpu_seconds
     kafka = Kafka(stand.endpoints.kafka)
     topic = stand.made.names.lifecycle_topic
     ends = {(topic, partition): end for partition, end in (await kafka.ends(topic)).items() if end}
@@ -47,10 +62,10 @@ async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleP
     while not ends.items() <= (await _committed(kafka, group)).items():
         if time.monotonic() > limit:
             raise TimeoutError(f"{role} has not folded everything within {LIMIT_SECONDS:g} s")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(POLL_SECONDS)
     seconds = time.monotonic() - begun
     used = usage.of(process.process.pid)
-    return Measured(facts, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
+    return Measured(facts, facts - folded, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
 
 
 async def restore(stand: Stand, role: Role) -> Measured:
@@ -64,7 +79,7 @@ async def restore(stand: Stand, role: Role) -> Measured:
     used = usage.of(process.process.pid)
     seconds = max(line["seconds"], 0.001)
     process.stop()
-    return Measured(line["rows"], seconds, used.cpu_seconds, used.peak_mib)
+    return Measured(line["rows"], line["rows"], seconds, used.cpu_seconds, used.peak_mib)
 
 
 async def lookup(url: str, tasks: int) -> dict[str, float]:
@@ -89,14 +104,27 @@ async def _committed(kafka: Kafka, group: str) -> dict[tuple[str, int], int]:
         return {}
 
 
-async def _first_fold(process: RoleProcess) -> float:
-    """When the web server answers: from then on facts are folded."""
+async def _first_folded(process: RoleProcess, agent: str) -> int:
+    """How many facts are folded, once there are any."""
+    limit = time.monotonic() + LIMIT_SECONDS
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < limit:
+            async with session.get(f"{process.url}/metrics") as answer:
+                counts = dict(FOLDED.findall(await answer.text()))
+            if folded := int(counts.get(agent, 0)):
+                return folded
+            await asyncio.sleep(POLL_SECONDS)
+    raise TimeoutError(f"{process.name} has folded nothing within {LIMIT_SECONDS:g} s")
+
+
+async def _answering(process: RoleProcess) -> None:
+    """Wait for the web server."""
     limit = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < limit:
         try:
             await process.get("/livez")
         except (OSError, TimeoutError, aiohttp.ClientError):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(POLL_SECONDS)
         else:
-            return time.monotonic()
+            return
     raise TimeoutError(f"{process.name} did not start")
