@@ -14,5 +14,5 @@ def run_role(role: str) -> None:
         arguments = ["streamapp.worker"]
     else:
         os.environ["STREAMAPP_ROLE"] = role
-        arguments = ["faust", "-A", "streamapp", "worker", "-l", load().log.level.lower()]
+        arguments = ["faust", "-A", "streamapp", "worker", "-l", load().log.faust_level]
     os.execv(sys.executable, [sys.executable, "-m", *arguments])  # noqa: S606 - our own interpreter

@@ -16,7 +16,7 @@ class ChildRole:
     """The process that `faust -A streamapp worker` is with these settings."""
 
     def __init__(self, settings: Settings, log_file: Path) -> None:
-        self._level = settings.log.level.lower()
+        self._level = settings.log.faust_level
         self._environment = {**os.environ, "STREAMAPP_ROLE": settings.role}
         self.log_file = log_file
         self._process: asyncio.subprocess.Process | None = None

@@ -94,7 +94,7 @@ def roles(settings: Settings, directory: Path) -> list[RoleProcess]:
     """The roles of one machine, in the order in which they start: streams first, workers last."""
     python = [sys.executable, "-m"]
     grace = settings.worker.shutdown_grace_seconds + 15
-    level = settings.log.level.lower()
+    level = settings.log.faust_level
     diary = f"http://127.0.0.1:{settings.diary.port}/readyz"
     api = f"http://127.0.0.1:{settings.api.port}/readyz"
     return [

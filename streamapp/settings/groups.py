@@ -227,3 +227,8 @@ class LogSettings(Group):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severe lines that are written"
     )
+
+    @property
+    def faust_level(self) -> str:
+        """`level` as `faust worker -l` wants it."""
+        return "warn" if self.level == "WARNING" else self.level.lower()

@@ -23,6 +23,7 @@ from yarl import URL
 from brokers import Endpoints, Ports
 from brokers.waiting import wait_until
 from streamapp.settings import PREFIX, Role
+from streamapp.settings.groups import LogSettings
 from streamapp.wire.names import Names
 from tests.support.waiting import until
 
@@ -196,7 +197,8 @@ class Installation:
         name = name or role
         environment = self.environment(name, role, **settings)
         url = f"http://127.0.0.1:{self._ports[name]}"
-        process = RoleProcess(name, command_of(role), environment, self.folder / f"{name}.log", url)
+        level = LogSettings(level=environment.get(f"{PREFIX}LOG__LEVEL", "INFO")).faust_level
+        process = RoleProcess(name, command_of(role, level), environment, self.folder / f"{name}.log", url)
         self.processes.append(process)
         return process
 
@@ -232,10 +234,10 @@ def installation(endpoints: Endpoints, folder: Path, **settings: str) -> Iterato
         made.close()
 
 
-def command_of(role: AnyRole) -> list[str]:
+def command_of(role: AnyRole, level: str = "info") -> list[str]:
     """How a user starts a role."""
     if role in FAUST:
-        return [str(Path(sys.executable).with_name("faust")), "-A", "streamapp", "worker", "-l", "info"]
+        return [str(Path(sys.executable).with_name("faust")), "-A", "streamapp", "worker", "-l", level]
     return [sys.executable, "-m", f"streamapp.{role}"]
 
 

@@ -3,12 +3,15 @@
 import json
 import math
 import os
+from typing import get_args
 
 import pytest
+from faust.cli.base import LOGLEVELS
 
 from streamapp.domain.errors import ConfigurationError
 from streamapp.domain.policy import Policy
 from streamapp.settings import Settings, effective, load, variable, variables
+from streamapp.settings.groups import LogSettings
 
 CANARY = "s3cr3t-canary"
 SECRETS = {
@@ -217,3 +220,10 @@ def test_names_of_variables():
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
         Settings().role = "diary"
+
+
+def test_every_level_of_logs_is_one_that_faust_knows() -> None:
+    """Red while WARNING was handed to Faust as it is: `streamapp up` and `run` could not start the streams."""
+    (levels,) = (field.annotation for name, field in LogSettings.model_fields.items() if name == "level")
+    for level in get_args(levels):
+        assert LogSettings(level=level).faust_level.upper() in LOGLEVELS
