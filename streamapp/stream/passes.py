@@ -12,8 +12,8 @@ from faust.types import TP
 
 from streamapp.domain.errors import ConfigurationError
 from streamapp.stream.changelog_end import ChangelogEnd, Strangers
+from streamapp.stream.reading import read
 from streamapp.stream.recovery import patiently
-from streamapp.stream.restore import read
 from streamapp.stream.vouching import Put, headers
 from streamapp.telemetry import get_log
 

@@ -9,31 +9,20 @@ changelog that was cut while they lay there, and has grown again since, has anot
 (`docs/decisions/0017-changelogs-that-lost-their-tail.md`).
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 from rocksdict import WriteBatch
 
 from streamapp.stream.changelog import clear, fill
-from streamapp.stream.fetching import make_records
+from streamapp.stream.reading import read
 from streamapp.stream.vouching import Marker, Sieve, decode_marker, encode_marker, stamp_of
-from streamapp.telemetry import describe, get_log
+from streamapp.telemetry import get_log
 
 log = get_log(__name__)
-
-FETCH_WAIT_MS = 50
-FETCH_BYTES = 1024 * 1024
-"""Of one partition. Four times as much takes twice as long for a byte: answers of tens of MiB are memory that the
-kernel has to hand out anew each time, and that no cache of the processor holds."""
-
-RECORDS_AT_ONCE = 5_000
-POLL_MS = 1_000
-SILENCE_SECONDS = 10.0
 
 
 class Gone(Exception):
@@ -244,60 +233,3 @@ async def _read_all(bootstrap_servers: str, partitions: Mapping[TopicPartition, 
     if behind:
         await read(bootstrap_servers, behind, lambda tp, records: partitions[tp].take(records))
     return list(behind)
-
-
-async def read(
-    bootstrap_servers: str,
-    wanted: Mapping[TopicPartition, tuple[int, int]],
-    take: Callable[[TopicPartition, Sequence[Any]], None],
-) -> None:
-    """Hand the records of each partition from its first offset to its second one (not included) to `take`, in order.
-
-    Where the end has moved back meanwhile, because Kafka has lost a tail by a power cut, what is left is all there is.
-
-    Raises:
-        KafkaError or OSError: Kafka did not answer at the beginning; once it has, its absence is waited out.
-    """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        max_partition_fetch_bytes=FETCH_BYTES,
-    )
-    try:
-        await consumer.start()
-        make_records(consumer._fetcher, lambda _, record: record)
-        rest = set(wanted)
-        consumer.assign(list(wanted))
-        for tp, (start, _) in wanted.items():
-            consumer.seek(tp, start)
-        heard = time.monotonic()
-        while rest:
-            fetched = await consumer.getmany(*rest, timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
-            for tp, records in fetched.items():
-                if records:
-                    take(tp, records)
-                await asyncio.sleep(0)
-            rest = {tp for tp in rest if await consumer.position(tp) < wanted[tp][1]}
-            if fetched:
-                heard = time.monotonic()
-            elif rest and time.monotonic() - heard >= SILENCE_SECONDS:
-                heard = time.monotonic()
-                log.warning("Kafka sends nothing of the changelogs", partitions=len(rest), seconds=SILENCE_SECONDS)
-                rest -= await _cut(consumer, rest)
-    finally:
-        await consumer.stop()
-
-
-async def _cut(consumer: AIOKafkaConsumer, rest: set[TopicPartition]) -> set[TopicPartition]:
-    """Those that are read up to where they end now; none while Kafka does not say."""
-    try:
-        ends = await consumer.end_offsets(list(rest))
-    except (KafkaError, OSError) as error:
-        log.debug("Kafka does not say where the changelogs end", error=describe(error))
-        return set()
-    cut = {tp for tp in rest if await consumer.position(tp) >= ends[tp]}
-    for tp in cut:
-        log.warning("a changelog has become shorter while it was read", topic=tp.topic, partition=tp.partition)
-    return cut

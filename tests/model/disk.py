@@ -20,6 +20,7 @@ import streamapp.stream.passes as passes
 import streamapp.stream.restore as restoring
 import streamapp.stream.table as tables
 from streamapp.stream.changelog import clear
+from streamapp.stream.reading import SILENCE_SECONDS
 from streamapp.stream.table import BatchTable
 from tests.model.kafka import PARTITIONS, Kafka, Producer
 from tests.model.life import Life
@@ -100,7 +101,7 @@ async def read(
     wanted: Mapping[TopicPartition, tuple[int, int]],
     take: Callable[[TopicPartition, Sequence[Any]], None],
 ) -> None:
-    """`restore.read` of a simulated changelog: a few records at once, the last ones perhaps from beyond the end.
+    """`reading.read` of a simulated changelog: a few records at once, the last ones perhaps from beyond the end.
 
     Where the changelog was cut meanwhile, what is left is all there is, after a while of silence.
     """
@@ -111,7 +112,7 @@ async def read(
             found, offset = source.kafka.read(tp.topic, tp.partition, offset, RECOVERED_AT_ONCE)
             take(tp, found)
             if not found and offset >= source.kafka.end(tp.topic, tp.partition):
-                await asyncio.sleep(restoring.SILENCE_SECONDS)
+                await asyncio.sleep(SILENCE_SECONDS)
                 if offset >= source.kafka.end(tp.topic, tp.partition):
                     break
 

@@ -1,5 +1,6 @@
 """Broken dispatchers: those that fold, store, restore or wait at the gate wrongly. See `mutants`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamapp.stream.table as table_module
@@ -95,6 +96,9 @@ class RestoresHalfAPass(Sieve):
 
     def take(self, key: bytes, value: bytes | None, applied: int | None) -> list[Put]:
         return [(key, value)] if self.counts(key, applied) else []
+
+    def take_all(self, rows: Sequence[Put], applied: int | None) -> list[Put]:
+        return [(key, value) for key, value in rows if self.counts(key, applied)]
 
 
 async def opens_what_was_taken_away(self: Any, *_: Any) -> None:

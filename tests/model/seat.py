@@ -9,7 +9,7 @@ from typing import Any
 
 from faust.types import TP
 
-from streamapp.stream.batch import RecordBatch
+from streamapp.stream.batch import RecordBatch, record_of
 from streamapp.stream.engine import StreamApp
 from streamapp.stream.folding import Folds, fold_all
 from streamapp.stream.positions import Positions
@@ -141,7 +141,7 @@ class SimulatedConsumer:
 
 
 def _as_fetched(row: Record) -> Any:
-    return SimpleNamespace(offset=row.offset, key=row.key, value=row.value, timestamp=row.at, timestamp_type=1)
+    return record_of(None, SimpleNamespace(offset=row.offset, key=row.key, value=row.value, timestamp=row.at))
 
 
 class Seat:
