@@ -11,7 +11,7 @@ from bench import latency as times
 from bench.peers import celery_rabbitmq, faststream_batch, kafka_streams, node_pipeline, taskiq_rabbitmq
 from bench.peers.peer import Endpoints, Peer
 from bench.results import Results
-from bench.stand import Stand, running_stack, stand
+from bench.stand import Stand, running_stack, stand, stands
 from brokers import Profile, Stack
 from tests.support.stack import PARTITIONS
 
@@ -42,7 +42,7 @@ class Plan:
     """
 
     runs: int = 3
-    tasks: int = 5_000
+    tasks: int = 8_000
     few: int = 1_500
     facts: int = 160_000
     seconds: int = 5
@@ -74,16 +74,16 @@ async def _one_road(plan: Plan, results: Results, stack: Stack, concurrency: int
     with_peers = plan.peers and road == "events"
     tasks = plan.tasks if with_peers and stack.profile == "fast" else plan.few
     runners = _peers(plan, stack, tasks, concurrency) if with_peers else {}
-    for _ in range(plan.runs):
-        for name, run in runners.items():
-            rate, used = await run()
-            rates.setdefault(name, []).append(rate)
-            cpu.setdefault(name, []).append(used)
-        with stand(stack) as fresh:
-            done = await whole.measure(fresh, road, tasks, concurrency)
-        results.details.append({"road": road, "concurrency": concurrency, "profile": stack.profile, **asdict(done)})
-        rates.setdefault(STREAMAPP, []).append(done.tasks_per_second)
-        cpu.setdefault(STREAMAPP, []).append(done.cpu_seconds_per_1000)
+    with stands(stack, plan.runs) as fresh:
+        for one in fresh:
+            for name, run in runners.items():
+                rate, used = await run()
+                rates.setdefault(name, []).append(rate)
+                cpu.setdefault(name, []).append(used)
+            done = await whole.measure(one, road, tasks, concurrency)
+            results.details.append({"road": road, "concurrency": concurrency, "profile": stack.profile, **asdict(done)})
+            rates.setdefault(STREAMAPP, []).append(done.tasks_per_second)
+            cpu.setdefault(STREAMAPP, []).append(done.cpu_seconds_per_1000)
     figure = f"end to end, {road}, concurrency {concurrency}: tasks/s"
     beside, must = ("celery", "at least 2.0") if concurrency == 5 else ("taskiq", "at least 1.2")
     for name, values in rates.items():
@@ -135,13 +135,13 @@ async def _one_rate(plan: Plan, results: Results, stack: Stack, per_second: int)
         peers["taskiq"] = taskiq_rabbitmq
     told: dict[str, list[dict[str, float]]] = {}
     got = []
-    for _ in range(plan.runs):
-        for name, peer in peers.items():
-            folder = (PEERS / name).absolute()
-            peer.install(folder)
-            told.setdefault(name, []).append(peer.latency(folder, _endpoints(stack), per_second, plan.seconds))
-        with stand(stack) as fresh:
-            got.append(await times.measure(fresh, per_second, plan.seconds))
+    with stands(stack, plan.runs) as fresh:
+        for one in fresh:
+            for name, peer in peers.items():
+                folder = (PEERS / name).absolute()
+                peer.install(folder)
+                told.setdefault(name, []).append(peer.latency(folder, _endpoints(stack), per_second, plan.seconds))
+            got.append(await times.measure(one, per_second, plan.seconds))
     for share, must in (("p50", "at most 15"), ("p99", "at most 50"), ("p99.9", "")):
         figure = f"accepted → handler start at {per_second}/s, {share}: ms"
         for name, values in told.items():
@@ -156,13 +156,12 @@ async def _one_rate(plan: Plan, results: Results, stack: Stack, per_second: int)
 async def api(plan: Plan, results: Results) -> None:
     """Single POSTs, acks=all, 32 connections; nobody else is running."""
     for profile in plan.profiles:
-        with running_stack(profile) as stack:
+        with running_stack(profile) as stack, stands(stack, plan.runs) as fresh:
             got = []
-            for _ in range(plan.runs):
-                with stand(stack) as fresh:
-                    await fresh.ready([fresh.made.start("api")])
-                    await whole.feed(fresh, "posts", "warm", whole.WARM_TASKS)
-                    got.append(await whole.feed(fresh, "posts", "p", plan.tasks))
+            for one in fresh:
+                await one.ready([one.made.start("api")])
+                await whole.feed(one, "posts", "warm", whole.WARM_TASKS)
+                got.append(await whole.feed(one, "posts", "p", plan.tasks))
             results.add(POSTS, STREAMAPP, profile, _of(got, "per_second"), "at least 4,000")
             results.add("api, single POST, 32 connections, p99: ms", STREAMAPP, profile, _of(got, "p99_ms"))
 
@@ -170,10 +169,9 @@ async def api(plan: Plan, results: Results) -> None:
 async def rebuild(plan: Plan, results: Results) -> None:
     """Tables from the diary, tables from changelogs, lookups, in the fast profile; beside Kafka Streams."""
     got: dict[str, list[float]] = {}
-    with running_stack("fast") as stack:
-        for _ in range(plan.runs):
-            with stand(stack) as fresh:
-                await _rebuilds(plan, fresh, got)
+    with running_stack("fast") as stack, stands(stack, plan.runs) as fresh:
+        for one in fresh:
+            await _rebuilds(plan, one, got)
     for figure, who, must in (
         (REBUILD, STREAMS, ""),
         (REBUILD, STREAMAPP, "at least 1.0"),
@@ -220,16 +218,14 @@ async def scale(plan: Plan, results: Results) -> None:
         shapes.insert(0, (1, None))  # otherwise it is the row of the events
     with running_stack("fast") as stack:
         for workers, diaries in shapes:
-            got = []
-            for _ in range(plan.runs):
-                with stand(stack) as fresh:
-                    done = await whole.measure(fresh, "events", plan.few, 5, workers, diaries)
-                got.append(done.tasks_per_second)
+            with stands(stack, plan.runs) as fresh:
+                got = [(await whole.measure(one, "events", plan.few, 5, workers, diaries)) for one in fresh]
             streams = "one process" if diaries is None else f"roles apart, {diaries} diaries"
-            results.add(f"{workers} workers, streams: {streams}: tasks/s", STREAMAPP, "fast", got)
+            rates = [done.tasks_per_second for done in got]
+            results.add(f"{workers} workers, streams: {streams}: tasks/s", STREAMAPP, "fast", rates)
         for share in (0.1, 1, 3):
             rebuilt = await _rebuilt(stack, "diary", int(plan.facts * share) // facts.FACTS_A_TASK)
-            figure = f"rebuild of {rebuilt.all:,} facts: CPU µs a fact"
+            figure = f"rebuild of {rebuilt.count:,} facts: CPU µs a fact"
             results.add(figure, STREAMAPP, "fast", [rebuilt.cpu_microseconds], "within 20 %")
         for tasks in (0, plan.waiting):
             rebuilt = await _rebuilt(stack, "dispatch", tasks, facts.waiting)

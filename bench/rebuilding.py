@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -13,21 +12,22 @@ from aiokafka.errors import KafkaError
 
 from bench import usage
 from bench.stand import Stand
+from streamapp.clock import milliseconds_of
 from tests.support.kafka import Kafka
 from tests.support.stack import RoleProcess
+from tests.support.waiting import until
 
 Role = Literal["diary", "dispatch"]
 LIMIT_SECONDS = 600.0
 LOOKUPS = 3_000
 POLL_SECONDS = 0.05
-FOLDED = re.compile(r'^streamapp_stream_records_folded_total\{agent="(\w+)"\} (\d+)', re.MULTILINE)
+FIRST_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`all` is facts, or rows of changelogs; `seconds` and `cpu_seconds` are those of the last `count` of them."""
+    """`count` is facts, or rows of changelogs."""
 
-    all: int
     count: int
     seconds: float
     cpu_seconds: float
@@ -45,15 +45,13 @@ class Measured:
 
 
 async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleProcess]:
-    """From the first facts that are folded to the commit of the last one. The role goes on running.
+    """From the moment at which a role begins to fold to the commit of the last fact. The role goes on running.
 
-    Its start and the joining of the group are left out, as they are for the peer; so are the facts that are folded by
-    the time this sees the first of them.
+    Its start and the joining of the group are left out, as they are for the peer.
     """
-    process = stand.made.start(role)
-    await _answering(process)
-    folded = await _first_folded(process, role) if facts else 0
-    begun, cpu_before = time.monotonic(), usage.of(process.process.pid).cpu_seconds
+    process = stand.made.start(role, LOG__LEVEL="INFO")
+    (line,) = await until(lambda: process.lines("partitions assigned"), LIMIT_SECONDS, every=FIRST_POLL_SECONDS)
+    begun, cpu_before = milliseconds_of(line["time"]) / 1000, usage.of(process.process.pid).cpu_seconds
     kafka = Kafka(stand.endpoints.kafka)
     topic = stand.made.names.lifecycle_topic
     ends = {(topic, partition): end for partition, end in (await kafka.ends(topic)).items() if end}
@@ -63,9 +61,9 @@ async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleP
         if time.monotonic() > limit:
             raise TimeoutError(f"{role} has not folded everything within {LIMIT_SECONDS:g} s")
         await asyncio.sleep(POLL_SECONDS)
-    seconds = time.monotonic() - begun
+    seconds = time.time() - begun
     used = usage.of(process.process.pid)
-    return Measured(facts, facts - folded, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
+    return Measured(facts, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
 
 
 async def restore(stand: Stand, role: Role) -> Measured:
@@ -79,7 +77,7 @@ async def restore(stand: Stand, role: Role) -> Measured:
     used = usage.of(process.process.pid)
     seconds = max(line["seconds"], 0.001)
     process.stop()
-    return Measured(line["rows"], line["rows"], seconds, used.cpu_seconds, used.peak_mib)
+    return Measured(line["rows"], seconds, used.cpu_seconds, used.peak_mib)
 
 
 async def lookup(url: str, tasks: int) -> dict[str, float]:
@@ -102,29 +100,3 @@ async def _committed(kafka: Kafka, group: str) -> dict[tuple[str, int], int]:
         return await kafka.offsets(group)
     except KafkaError:
         return {}
-
-
-async def _first_folded(process: RoleProcess, agent: str) -> int:
-    """How many facts are folded, once there are any."""
-    limit = time.monotonic() + LIMIT_SECONDS
-    async with aiohttp.ClientSession() as session:
-        while time.monotonic() < limit:
-            async with session.get(f"{process.url}/metrics") as answer:
-                counts = dict(FOLDED.findall(await answer.text()))
-            if folded := int(counts.get(agent, 0)):
-                return folded
-            await asyncio.sleep(POLL_SECONDS)
-    raise TimeoutError(f"{process.name} has folded nothing within {LIMIT_SECONDS:g} s")
-
-
-async def _answering(process: RoleProcess) -> None:
-    """Wait for the web server."""
-    limit = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < limit:
-        try:
-            await process.get("/livez")
-        except (OSError, TimeoutError, aiohttp.ClientError):
-            await asyncio.sleep(POLL_SECONDS)
-        else:
-            return
-    raise TimeoutError(f"{process.name} did not start")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from brokers import Endpoints, Ports, Profile, Stack
@@ -22,6 +22,8 @@ QUIET = {
     "KAFKA__SESSION_TIMEOUT_SECONDS": "30",
 }
 """Logs of single tasks are off, as they are for the peers. Five slots may hold 250 jobs where none runs for long."""
+
+SETUP_SECONDS = 120.0
 
 
 @contextmanager
@@ -46,7 +48,6 @@ class Stand:
         self.made = made
         self.profile: Profile = profile
         made.surroundings["PYTHONPATH"] = str(PROJECT)
-        self._command("setup")
 
     @property
     def endpoints(self) -> Endpoints:
@@ -66,17 +67,44 @@ class Stand:
             if not process.running:
                 raise RuntimeError(f"{process.name} ended:\n{process.tail()}")
 
-    def _command(self, *arguments: str) -> None:
+    def setup(self) -> "subprocess.Popen[bytes]":
+        """Begin to set it up: topics, queues, the guard."""
         environment = self.made.environment("cli", "worker")
-        subprocess.run(
-            [sys.executable, "-m", "streamapp.cli", *arguments], env=environment, cwd=PROJECT, check=True, timeout=120
-        )
+        command = [sys.executable, "-m", "streamapp.cli", "setup"]
+        return subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
-def stand(stack: Stack, **settings: str) -> Iterator[Stand]:
-    """A fresh installation on running brokers; its processes are gone at the end, its topics go with the brokers."""
-    folder = Path(tempfile.mkdtemp(prefix="stand-", dir=stack.root))
+def stands(stack: Stack, count: int) -> Iterator[Iterator[Stand]]:
+    """Fresh installations on running brokers, set up together, as new queues have to settle.
+
+    The processes of one are gone when the next one is asked for; topics go with the brokers.
+
+    Raises:
+        RuntimeError: one could not be set up.
+    """
     flush = {"KAFKA__FLUSH_MESSAGES": "1" if stack.profile == "durable" else "0"}
-    with installation(stack.endpoints, folder, **{**QUIET, **flush, **settings}) as made:
-        yield Stand(made, stack.profile)
+    with ExitStack() as left:
+        made = []
+        for _ in range(count):
+            folder = Path(tempfile.mkdtemp(prefix="stand-", dir=stack.root))
+            made.append(
+                Stand(left.enter_context(installation(stack.endpoints, folder, **QUIET, **flush)), stack.profile)
+            )
+        begun = [one.setup() for one in made]
+        if {process.wait(SETUP_SECONDS) for process in begun} != {0}:
+            raise RuntimeError("streamapp setup has failed, see above")
+        yield _one_after_the_other(made)
+
+
+def _one_after_the_other(made: Sequence[Stand]) -> Iterator[Stand]:
+    for one in made:
+        yield one
+        one.made.close()
+
+
+@contextmanager
+def stand(stack: Stack) -> Iterator[Stand]:
+    """One of them."""
+    with stands(stack, 1) as made:
+        yield next(made)
