@@ -44,7 +44,7 @@ class Plan:
     runs: int = 3
     tasks: int = 8_000
     few: int = 1_500
-    facts: int = 160_000
+    facts: int = 240_000
     seconds: int = 5
     waiting: int = 100_000
     everything: bool = False
