@@ -25,7 +25,7 @@ from streamapp.telemetry import describe
 BATCH_BYTES = 262_144
 """Records of one partition that wait together go to the broker together, up to this size."""
 
-TURN_SECONDS = 0.012
+TURN_SECONDS = 0.02
 """How far requests with facts are apart under load, at most: whoever has many facts to tell pays for every request."""
 SHORT_TURN_SECONDS = 0.003
 """The same where somebody waits for each fact: so few at a time, that their turns would bound them."""
