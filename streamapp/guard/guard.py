@@ -206,9 +206,13 @@ class Guard:
         return await self._ask(live.workers(self._calls.redis, self._keys))
 
     def _give_back(self, task_id: str, attempt: int, asked: asyncio.Future[list[Any]]) -> None:
-        if asked.cancelled() or asked.exception() is not None or asked.result()[0] == NOT_READY_REPLY:
+        if asked.cancelled() or asked.exception() is not None:
             return
-        answer = read_answer(task_id, attempt, asked.result())
+        try:
+            answer = read_answer(task_id, attempt, self._ready_with(asked.result()))
+        except Unavailable as error:  # not ready, or an answer that nobody knows: nothing was granted
+            self._log.debug("a claim that nobody waits for any more was not granted", task=task_id, error=str(error))
+            return
         if isinstance(answer, Claimed | Doomed):
             returning = asyncio.ensure_future(self._release_quietly(answer.claim))
             self._returning.add(returning)
