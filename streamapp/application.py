@@ -108,8 +108,8 @@ def _add_dispatch(
     app: StreamApp, settings: Settings, facts: FactLog, clock: SystemClock, vitals: Vitals, spans: Tracing
 ) -> None:
     plan, brokers = topics.lifecycle(settings), BrokerClock(clock)
-    outbox = pending.Pending(app.batch_table(pending.NAME, plan.partitions))
-    ended = dedup.Dedup(app.batch_table(dedup.NAME, plan.partitions))
+    outbox = pending.Pending(app.batch_table(pending.NAME, plan.partitions, pending.FORM))
+    ended = dedup.Dedup(app.batch_table(dedup.NAME, plan.partitions, dedup.FORM))
     publisher = JobPublisher(
         settings.rabbitmq_url,
         settings.names,
@@ -144,7 +144,7 @@ def _add_dispatch(
 
 def _add_diary(app: StreamApp, settings: Settings, clock: SystemClock, health: Health, vitals: Vitals) -> None:
     plan = topics.lifecycle(settings)
-    known = tasks.Tasks(app.batch_table(tasks.NAME, plan.partitions))
+    known = tasks.Tasks(app.batch_table(tasks.NAME, plan.partitions, tasks.FORM))
     sums = totals.PartitionTotals(app.batch_table(totals.NAME, plan.partitions))
     diary = diary_agent.Diary(
         plan.name, known, sums, _limits(settings), indexed=settings.diary.indexed_tasks, clock=clock

@@ -12,6 +12,8 @@ from streamapp.domain.outbox import Closed
 from streamapp.stream.table import BatchTable
 
 NAME = "dedup"
+FORM = 2
+"""Of the rows. Another one is a table that has to be folded anew (decision 0020)."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Closed)

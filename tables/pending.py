@@ -8,6 +8,8 @@ from streamapp.domain.outbox import Open
 from streamapp.stream.table import BatchTable
 
 NAME = "pending"
+FORM = 2
+"""Of the rows. Another one is a table that has to be folded anew (decision 0020)."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Open)

@@ -8,6 +8,8 @@ from streamapp.domain.task import Task
 from streamapp.stream.table import BatchTable
 
 NAME = "tasks"
+FORM = 2
+"""Of the rows. Another one is a table that has to be folded anew (decision 0020)."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Task)

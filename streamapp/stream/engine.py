@@ -76,9 +76,9 @@ class StreamApp(faust.App):
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
 
-    def batch_table(self, name: str, partitions: int) -> BatchTable:
+    def batch_table(self, name: str, partitions: int, form: int = 1) -> BatchTable:
         """Declare a table; its changelog topic is created before the app starts."""
-        table = BatchTable(self, name, partitions)
+        table = BatchTable(self, name, partitions, form)
         self.batch_tables.append(table)
         self.plans.append(topics.changelog(table.changelog, partitions, self.settings.kafka.replication_factor))
         return table
@@ -255,8 +255,12 @@ class StreamApp(faust.App):
         self.consumer.stop_flow()
         self.flow_control.suspend()
         actives: set[TP] = self.assignor.assigned_actives()
-        for table in self.batch_tables:
-            table.hold({tp.partition for tp in actives if tp.topic == table.changelog})
+        try:
+            for table in self.batch_tables:
+                table.hold({tp.partition for tp in actives if tp.topic == table.changelog})
+        except ConfigurationError as error:
+            log.error(str(error))
+            os._exit(1)  # at once: Faust would say it again with a traceback, and nothing is folded yet
         for resident in self.residents:
             await resident.restored()
         consumer: Any = self.consumer

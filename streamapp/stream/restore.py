@@ -103,7 +103,7 @@ class Partition:
         if self.files() is not self.database:
             raise Gone
         clear(self.database)
-        self.marker, self.landmark = Marker(0, self.marker.partitions), None
+        self.marker, self.landmark = Marker(0, self.marker.partitions, form=self.marker.form), None
         self.start = self.rows = self.losses = 0
         self.lost = False
         self.sieve.begin_anew()
@@ -175,7 +175,7 @@ class Partition:
             raise Gone
         clear(self.database)
         batch = WriteBatch(raw_mode=True)
-        batch.put(self.keys.marker, encode_marker(Marker(0, self.marker.partitions, self.losses)))
+        batch.put(self.keys.marker, encode_marker(Marker(0, self.marker.partitions, self.losses, self.marker.form)))
         batch.put(self.keys.offset, b"%d" % (self.end - 1))
         self.database.write(batch)
 

@@ -37,11 +37,14 @@ LANDMARK_KEY = b"\x00landmark"
 
 
 class BatchTable:
-    """One changelog-backed table of bytes, partitioned like the topic it is folded from."""
+    """One changelog-backed table of bytes, partitioned like the topic it is folded from. `form` is that of its rows."""
 
-    def __init__(self, app: Any, name: str, partitions: int) -> None:
+    form = 1
+
+    def __init__(self, app: Any, name: str, partitions: int, form: int = 1) -> None:
         self.name = name
         self.partitions = partitions
+        self.form = form
         self._app = app
         self._table = app.tables.add(
             ChangelogTable(
@@ -86,7 +89,8 @@ class BatchTable:
         """After recovery: these partitions, and no others, are held here.
 
         Raises:
-            ConfigurationError: the table was folded from a topic with another number of partitions.
+            ConfigurationError: the table was folded from a topic with another number of partitions, or by another
+                version whose rows this one cannot read.
         """
         self._unstored = {partition: Unstored() for partition in partitions}
         self._stored = {partition: self._read_applied(partition) for partition in partitions}
@@ -233,7 +237,7 @@ class BatchTable:
                 table=self.name,
                 partition=partition,
             )
-        return APPLIED_KEY, encode_marker(Marker(applied, self.partitions, end.losses))
+        return APPLIED_KEY, encode_marker(Marker(applied, self.partitions, end.losses, self.form))
 
     async def _to_repair(self, partition: int, puts: Mapping[bytes, bytes | None], applied: int) -> list[Put]:
         """Rows to write again, as they are here, because a stranger has written older ones behind them."""
@@ -275,11 +279,16 @@ class BatchTable:
                 f"table {self.name} was folded from {marker.partitions} partitions and the topic now has "
                 f"{self.partitions}: keys have moved. Restore the old number, or rebuild under another namespace"
             )
+        if marker.form != self.form:
+            raise ConfigurationError(
+                f"table {self.name} has rows of form {marker.form}, which another version has written, and this one "
+                f"reads form {self.form}: fold it anew with `streamapp replay {self._app.settings.role} --wipe`"
+            )
         return marker.next
 
     def _marker(self, partition: int) -> Marker:
         value = self.get_stored(partition, APPLIED_KEY)
-        return Marker(0, self.partitions) if value is None else decode_marker(value)
+        return Marker(0, self.partitions, form=self.form) if value is None else decode_marker(value)
 
     def tp(self, partition: int) -> TP:
         """The changelog partition."""

@@ -43,11 +43,13 @@ class Marker(msgspec.Struct, omit_defaults=True):
         next: the applied offset: the next fact to fold.
         partitions: of the topic that the table is folded from.
         losses: how often this partition's changelog is known to have lost rows that are in no later one.
+        form: of the rows: what cannot be read by who reads another form.
     """
 
     next: int
     partitions: int
     losses: int = 0
+    form: int = 1
 
 
 encode_marker = msgspec.json.Encoder().encode

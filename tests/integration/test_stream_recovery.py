@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from streamapp.settings import Settings
-from streamapp.stream import restore
+from streamapp.stream import reading
 from streamapp.stream.creating import create_app
 from streamapp.stream.engine import StreamApp
 from tests.support.brokers import RunningBrokers
@@ -71,7 +71,7 @@ async def test_a_changelog_that_has_become_shorter_is_read_to_where_it_ends(
     brokers_stack: RunningBrokers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kafka may lose its tail by a power cut between the question for the end and the reading."""
-    monkeypatch.setattr(restore, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(reading, "SILENCE_SECONDS", 1.0)
     kafka, name = Kafka(brokers_stack.endpoints.kafka), "shortened-changelog"
     await kafka.create(name, 1, {})
     await kafka.start()
@@ -82,7 +82,7 @@ async def test_a_changelog_that_has_become_shorter_is_read_to_where_it_ends(
     got: list[int] = []
     wanted = {TopicPartition(name, 0): (1, 10)}
     async with asyncio.timeout(30):
-        await restore.read(
+        await reading.read(
             brokers_stack.endpoints.kafka, wanted, lambda _, records: got.extend(record.offset for record in records)
         )
     assert got == [1, 2]

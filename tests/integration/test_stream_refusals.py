@@ -2,11 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rocksdict import Options, Rdict
 
 from streamapp.settings import Role
+from streamapp.stream.table import APPLIED_KEY
+from streamapp.stream.vouching import decode_marker, encode_marker
 from tests.support.brokers import RunningBrokers
 from tests.support.kafka import Kafka
 from tests.support.lived import lived
@@ -113,3 +117,19 @@ async def test_a_diary_that_ends_before_what_was_folded(brokers_stack: RunningBr
         assert (await process.get("/v1/tasks/lost-1"))[0] == 200
         assert process.stop() == 0
         assert len(life.tap.seen) == published
+
+
+async def test_rows_of_a_form_that_another_version_has_written(brokers_stack: RunningBrokers, tmp_path: Path) -> None:
+    async with lived(brokers_stack.endpoints, tmp_path) as life:
+        process = await life.made.started("all")
+        await life.kafka.tell(life.topic, Traffic(0, "old").finished(20))
+        await life.applied(process)
+        assert process.stop() == 0
+        with closing(Rdict(str(life.made.tables("all") / "tasks-0.db"), Options(raw_mode=True))) as table:
+            marker = decode_marker(table[APPLIED_KEY])
+            assert (marker.form, marker.next > 0) == (2, True)
+            marker.form = 1
+            table[APPLIED_KEY] = encode_marker(marker)
+        refusal = _refusal(life.made.start("all"))
+        assert "table tasks has rows of form 1, which another version has written, and this one reads form 2" in refusal
+        assert "fold it anew with `streamapp replay all --wipe`" in refusal

@@ -22,6 +22,11 @@ def test_markers_tell_of_losses_only_where_there_were_any() -> None:
     assert decode_marker(b'{"next":7,"partitions":3}').losses == 0
 
 
+def test_markers_tell_the_form_of_rows_from_the_second_one_on() -> None:
+    assert encode_marker(Marker(7, 3, form=2)) == b'{"next":7,"partitions":3,"form":2}'
+    assert decode_marker(b'{"next":7,"partitions":3}').form == 1
+
+
 def test_row_below_what_is_vouched_for_does_not_count_and_has_to_be_repaired() -> None:
     sieve = Sieve(MARKER, 500)
     assert not sieve.counts(b"task", 120)
