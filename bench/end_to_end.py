@@ -64,7 +64,7 @@ async def measure(
     `diaries`, each role is a process of its own.
     """
     told = await feed(stand, road, "b", tasks) if road == "preloaded" else {}
-    slots = {"WORKER__CONCURRENCY": str(concurrency), "WORKER__PREFETCH": str(PREFETCH)}
+    slots = {"WORKER__CONCURRENCY": str(concurrency), "WORKER__PREFETCH": str(PREFETCH // workers)}
     started = [stand.made.start("worker", f"worker{number}", **slots) for number in range(workers)]
     if diaries is None:
         views = [stand.made.start("all")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import aiohttp
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from bench import usage
@@ -57,10 +58,11 @@ async def rebuild(stand: Stand, role: Role, facts: int) -> tuple[Measured, RoleP
     ends = {(topic, partition): end for partition, end in (await kafka.ends(topic)).items() if end}
     group = stand.made.names.app_id(role)
     limit = time.monotonic() + LIMIT_SECONDS
-    while not ends.items() <= (await _committed(kafka, group)).items():
-        if time.monotonic() > limit:
-            raise TimeoutError(f"{role} has not folded everything within {LIMIT_SECONDS:g} s")
-        await asyncio.sleep(POLL_SECONDS)
+    async with kafka.admin() as admin:
+        while not ends.items() <= (await _committed(admin, group)).items():
+            if time.monotonic() > limit:
+                raise TimeoutError(f"{role} has not folded everything within {LIMIT_SECONDS:g} s")
+            await asyncio.sleep(POLL_SECONDS)
     seconds = time.time() - begun
     used = usage.of(process.process.pid)
     return Measured(facts, seconds, used.cpu_seconds - cpu_before, used.peak_mib), process
@@ -94,9 +96,10 @@ async def lookup(url: str, tasks: int) -> dict[str, float]:
     return {f"p{share * 100:g}": ranked[int(share * (len(ranked) - 1))] for share in (0.5, 0.99, 0.999)}
 
 
-async def _committed(kafka: Kafka, group: str) -> dict[tuple[str, int], int]:
+async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[tuple[str, int], int]:
     """What the group has committed; nothing as long as nobody has heard of it."""
     try:
-        return await kafka.offsets(group)
+        committed = await admin.list_consumer_group_offsets(group)
     except KafkaError:
         return {}
+    return {(tp.topic, tp.partition): item.offset for tp, item in committed.items()}
