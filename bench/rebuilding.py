@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from bench import usage
 from bench.stand import Stand
 from streamapp.clock import milliseconds_of
-from tests.support.kafka import Kafka
+from tests.support.kafka import Kafka, committed_by
 from tests.support.stack import RoleProcess
 from tests.support.waiting import until
 
@@ -99,7 +99,6 @@ async def lookup(url: str, tasks: int) -> dict[str, float]:
 async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[tuple[str, int], int]:
     """What the group has committed; nothing as long as nobody has heard of it."""
     try:
-        committed = await admin.list_consumer_group_offsets(group)
+        return await committed_by(admin, group)
     except KafkaError:
         return {}
-    return {(tp.topic, tp.partition): item.offset for tp, item in committed.items()}

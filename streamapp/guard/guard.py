@@ -31,7 +31,6 @@ NOT_READY = (
     "the guard's epoch key is missing: Redis was flushed, restored or started empty, and nothing may run. "
     "Run `streamapp guard rebuild` to write the claims again from the diary."
 )
-NOT_READY_REPLY = b"not-ready"
 Result = TypeVar("Result")
 
 
@@ -231,7 +230,7 @@ class Guard:
         return self._ready_with(await self._calls(script, keys, arguments))
 
     def _ready_with(self, reply: list[Any]) -> list[Any]:
-        self.ready = reply[0] != NOT_READY_REPLY
+        self.ready = reply[0] != b"not-ready"
         if not self.ready:
             raise GuardNotReady(NOT_READY)
         return reply

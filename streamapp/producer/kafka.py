@@ -5,7 +5,7 @@ Facts go in, positions come out. While Kafka is known to be down every append is
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -102,14 +102,17 @@ class KafkaFactLog:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         results: list[Position | Exception] = [Refused("nothing was handed over: Kafka is slow") for _ in facts]
-        handed: dict[int, asyncio.Future[Any]] = {}
+        handed: list[asyncio.Future[Any]] = []
         records = self._records(facts, results)
+        indexes = list(records)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
-                await _hand_over(session, records, handed, results)
+                refusal = await _hand_over(session, records.values(), handed)
+                if refusal is not None:
+                    results[indexes[len(handed)]] = refusal
         if handed:
-            await asyncio.wait(handed.values(), timeout=max(0.0, deadline - loop.time()))
-        if _collect(session, handed, results):
+            await asyncio.wait(handed, timeout=max(0.0, deadline - loop.time()))
+        if _collect(session, zip(indexes, handed, strict=False), results):
             supervisor.doubt()
         return results
 
@@ -144,18 +147,15 @@ class KafkaFactLog:
         session = await self._supervisor.opened()
         handed: list[asyncio.Future[Any]] = []
         results: list[Position | Exception] = []
-        refusals: list[Exception] = []
-        try:
-            for record in records:
-                handed.append(await session.send(record))
-        except Refused as refusal:
-            refusals = [refusal] * (len(records) - len(handed))
+        refusal = await _hand_over(session, records, handed)
         for future in handed:
             try:
                 results.append(to_position(await future))
             except Exception as error:
                 results.append(to_failure(error))
-        return results + refusals
+        if refusal is not None:
+            results += [refusal] * (len(records) - len(handed))
+        return results
 
     def _records(self, facts: Sequence[AnyFact], results: list[Position | Exception]) -> dict[int, Record]:
         """The records by index; where there is none, the refusal is put into `results`."""
@@ -188,24 +188,21 @@ class KafkaFactLog:
         )
 
 
-async def _hand_over(
-    session: Session,
-    records: Mapping[int, Record],
-    handed: dict[int, asyncio.Future[Any]],
-    results: list[Position | Exception],
-) -> None:
-    """Send in order; stop at the first refusal, so that nothing overtakes what was refused."""
-    for index, record in records.items():
-        try:
-            handed[index] = await session.send(record)
-        except Refused as refusal:
-            results[index] = refusal
-            return
+async def _hand_over(session: Session, records: Iterable[Record], handed: list[asyncio.Future[Any]]) -> Refused | None:
+    """Send in order into `handed`; stop at the first refusal and return it: nothing overtakes what was refused."""
+    try:
+        for record in records:
+            handed.append(await session.send(record))
+    except Refused as refusal:
+        return refusal
+    return None
 
 
-def _collect(session: Session, handed: Mapping[int, asyncio.Future[Any]], results: list[Position | Exception]) -> bool:
-    """Put what became of each record into `results`; whether some are overdue."""
-    for index, future in handed.items():
+def _collect(
+    session: Session, handed: Iterable[tuple[int, asyncio.Future[Any]]], results: list[Position | Exception]
+) -> bool:
+    """Put what became of each record into `results`, by its index; whether some are overdue."""
+    for index, future in handed:
         if not future.done():
             session.overdue.add(future)
             results[index] = OutcomeUnknown("Kafka has not acknowledged it in time")

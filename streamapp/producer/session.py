@@ -38,7 +38,7 @@ _END_SECONDS = 3.0
 
 @lru_cache(maxsize=1024)
 def _hash(key: bytes) -> int:
-    """Which partition is a key's, by the hash of Kafka's own clients. Facts of a task often follow one another."""
+    """What Kafka's own clients place a key by. Facts of a task often follow one another."""
     return int(murmur2(key) & 0x7FFFFFFF)
 
 

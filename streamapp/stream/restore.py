@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
+from msgspec.structs import replace
 from rocksdict import WriteBatch
 
 from streamapp.stream.changelog import clear, fill
@@ -103,7 +104,7 @@ class Partition:
         if self.files() is not self.database:
             raise Gone
         clear(self.database)
-        self.marker, self.landmark = Marker(0, self.marker.partitions, form=self.marker.form), None
+        self.marker, self.landmark = replace(self.marker, next=0, losses=0), None
         self.start = self.rows = self.losses = 0
         self.lost = False
         self.sieve.begin_anew()
@@ -175,7 +176,7 @@ class Partition:
             raise Gone
         clear(self.database)
         batch = WriteBatch(raw_mode=True)
-        batch.put(self.keys.marker, encode_marker(Marker(0, self.marker.partitions, self.losses, self.marker.form)))
+        batch.put(self.keys.marker, encode_marker(replace(self.marker, next=0, losses=self.losses)))
         batch.put(self.keys.offset, b"%d" % (self.end - 1))
         self.database.write(batch)
 

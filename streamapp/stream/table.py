@@ -39,8 +39,6 @@ LANDMARK_KEY = b"\x00landmark"
 class BatchTable:
     """One changelog-backed table of bytes, partitioned like the topic it is folded from. `form` is that of its rows."""
 
-    form = 1
-
     def __init__(self, app: Any, name: str, partitions: int, form: int = 1) -> None:
         self.name = name
         self.partitions = partitions

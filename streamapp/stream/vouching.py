@@ -85,7 +85,6 @@ class Sieve:
     def __init__(self, marker: bytes, vouched: int) -> None:
         self._marker = marker
         self._beyond: dict[bytes, int] = {}
-        self._longest = 0
         self._waiting: dict[int, dict[bytes, bytes | None]] = {}
         self.vouched = vouched
         self.spoiled: set[bytes] = set()
@@ -93,7 +92,6 @@ class Sieve:
     def begin_anew(self) -> None:
         """Nothing was read, and nothing is vouched for."""
         self._beyond.clear()
-        self._longest = 0
         self._waiting.clear()
         self.spoiled.clear()
         self.vouched = 0
@@ -117,12 +115,11 @@ class Sieve:
         Where no longer pass has begun, as nearly always, they wait for the marker without a look at each.
         """
         *rest, last = rows
-        if applied is None or applied <= self.vouched or applied < self._longest:
+        if applied is None or applied <= self.vouched or applied < max(self._beyond.values(), default=0):
             return [put for key, value in rows for put in self.take(key, value, applied)]
         self.spoiled.difference_update([key for key, _ in rest])
         self._waiting.setdefault(applied, {}).update(rest)
         self._beyond.update((key, applied) for key, _ in rest)
-        self._longest = applied
         return self.take(*last, applied)
 
     def end(self) -> None:
@@ -147,7 +144,6 @@ class Sieve:
         self.spoiled.discard(key)
         if applied > self.vouched:
             self._beyond[key] = applied
-            self._longest = max(self._longest, applied)
         return True
 
     def _vouched(self, applied: int) -> list[Put]:
@@ -169,5 +165,4 @@ class Sieve:
             return False
         self.vouched = applied
         self._beyond = {key: known for key, known in self._beyond.items() if known > applied}
-        self._longest = max(self._beyond.values(), default=0)
         return True

@@ -133,6 +133,7 @@ class SimulatedTable(BatchTable):
     def __init__(self, name: str, disk: Disk, kafka: Kafka, life: Life) -> None:
         self.name = name
         self.partitions = PARTITIONS
+        self.form = 1
         self._disk, self._kafka = disk, kafka
         producer = SimpleNamespace(_ensure_producer=lambda: Producer(kafka, life))
         self._app: Any = SimpleNamespace(producer=producer, servers=Changelogs(kafka, life))

@@ -124,8 +124,7 @@ class Kafka:
     async def offsets(self, group: str) -> dict[tuple[str, int], int]:
         """What a consumer group has committed."""
         async with self.admin() as admin:
-            committed = await admin.list_consumer_group_offsets(group)
-            return {(tp.topic, tp.partition): item.offset for tp, item in committed.items()}
+            return await committed_by(admin, group)
 
     async def move_group(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
         """Set the committed offsets of a group without members, as `kafka-consumer-groups --reset-offsets` does."""
@@ -169,3 +168,9 @@ class Kafka:
 async def _partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     known = (await reader._client.fetch_all_metadata()).partitions_for_topic(topic) or ()
     return [TopicPartition(topic, partition) for partition in sorted(known)]
+
+
+async def committed_by(admin: AIOKafkaAdminClient, group: str) -> dict[tuple[str, int], int]:
+    """What a consumer group has committed, asked over a client that is open."""
+    committed = await admin.list_consumer_group_offsets(group)
+    return {(tp.topic, tp.partition): item.offset for tp, item in committed.items()}
